@@ -1,0 +1,146 @@
+//! Descriptors, open files and the files themselves.
+//!
+//! FD -> FILE (an open file description, shared by duplicates) -> the object behind it (INODE, PIPE, EVENTFD...).
+
+/// What an open file description is of.
+pub const FILE_KINDS: &[(u64, &str)] = &[
+    (1, "regular"),
+    (2, "directory"),
+    (3, "device"),
+    (4, "pipe"),
+    (5, "fifo"),
+    (6, "eventfd"),
+    (7, "epoll"),
+    (8, "timerfd"),
+    (9, "signalfd"),
+    (10, "pidfd"),
+    (11, "memfd"),
+    (12, "path"),
+    (13, "external"),
+];
+
+/// Status flags of open(2) on x86-64.
+pub const OPEN_FLAGS: &[(u64, &str)] = &[
+    (0o1, "O_WRONLY"),
+    (0o2, "O_RDWR"),
+    (0o2000, "O_APPEND"),
+    (0o4000, "O_NONBLOCK"),
+    (0o10000, "O_DSYNC"),
+    (0o20000, "O_ASYNC"),
+    (0o40000, "O_DIRECT"),
+    (0o100000, "O_LARGEFILE"),
+    (0o200000, "O_DIRECTORY"),
+    (0o400000, "O_NOFOLLOW"),
+    (0o1000000, "O_NOATIME"),
+    (0o2000000, "O_CLOEXEC"),
+    (0o4000000, "O_SYNC"),
+    (0o10000000, "O_PATH"),
+    (0o20000000, "O_TMPFILE"),
+];
+
+/// Bits of [`Inode::flags`].
+pub const INODE_FLAGS: &[(u64, &str)] = &[
+    (1, "DELETED"),
+    (2, "EMBEDDED"),
+    (4, "SHMEM"),
+    (8, "MEMFD"),
+    (16, "MAPPED"),
+    (32, "OPEN"),
+    (64, "PROC"),
+];
+
+/// F_SEAL_* of fcntl(2).
+pub const SEALS: &[(u64, &str)] =
+    &[(1, "SEAL"), (2, "SHRINK"), (4, "GROW"), (8, "WRITE"), (16, "FUTURE_WRITE"), (32, "EXEC")];
+
+/// What an external description leads to.
+pub const EXTERNAL_KINDS: &[(u64, &str)] = &[(1, "terminal"), (2, "pipe"), (3, "socket"), (4, "other")];
+
+/// Kinds of file lock.
+pub const LOCK_KINDS: &[(u64, &str)] = &[(1, "POSIX"), (2, "OFD"), (3, "FLOCK")];
+
+/// Types of file lock, fcntl(2).
+pub const LOCK_TYPES: &[(u64, &str)] = &[(0, "F_RDLCK"), (1, "F_WRLCK")];
+
+/// Owner kinds of F_SETOWN_EX.
+pub const OWNER_TYPES: &[(u64, &str)] = &[(0, "F_OWNER_TID"), (1, "F_OWNER_PID"), (2, "F_OWNER_PGRP")];
+
+records! {
+    /// A descriptor table.
+    FileTable = 301 "FILE_TABLE" {
+        /// Descriptors in it.
+        nr_fds: u64 => Dec,
+    }
+
+    /// One descriptor.
+    Fd = 302 "FD" {
+        /// Number.
+        fd: u32 => Dec,
+        /// 1 when it is closed by execve(2).
+        cloexec: u32 => Dec,
+        /// Open file description.
+        file: u32 => Ref,
+        /// Always zero.
+        pad: u32 => Zero,
+    }
+
+    /// An open file description.
+    File = 303 "FILE" {
+        /// What it is of.
+        kind: u32 => Enum(FILE_KINDS),
+        /// Status flags and access mode.
+        flags: u32 => Flags(OPEN_FLAGS),
+        /// Offset.
+        pos: u64 => Dec,
+        /// INODE, PIPE, EVENTFD, EPOLL, TIMERFD, SIGNALFD, PIDFD or EXTERNAL.
+        object: u32 => Ref,
+        /// Signal sent when I/O is possible (F_SETSIG).
+        sig: u32 => Signal,
+        /// Receiver of that signal (F_SETOWN), 0 for none.
+        owner: i32 => Dec,
+        /// What the receiver is.
+        owner_type: u32 => Enum(OWNER_TYPES),
+    }
+
+    /// A file, directory, device, memfd or piece of shared memory.
+    Inode = 304 "INODE", tail path: Text "Path in the root of the process that took the checkpoint; a memfd's name." {
+        /// Device it lives on.
+        dev: u64 => Dev,
+        /// Inode number.
+        ino: u64 => Dec,
+        /// Type and permissions.
+        mode: u32 => Mode,
+        /// Names that it had.
+        nlink: u32 => Dec,
+        /// Length in bytes.
+        size: u64 => Size,
+        /// Last modification.
+        mtime: u64 => Nanos,
+        /// Device number, for a device.
+        rdev: u64 => Dev,
+        /// How it was found and what the image holds of it.
+        flags: u32 => Flags(INODE_FLAGS),
+        /// Seals of a memfd.
+        seals: u32 => Flags(SEALS),
+        /// Owner.
+        uid: u32 => Dec,
+        /// Group.
+        gid: u32 => Dec,
+    }
+
+    /// A lock held on a file.
+    Lock = 305 "LOCK" {
+        /// Kind.
+        kind: u32 => Enum(LOCK_KINDS),
+        /// Type.
+        lock_type: u32 => Enum(LOCK_TYPES),
+        /// Descriptor through which it can be taken.
+        fd: u32 => Dec,
+        /// Always zero.
+        pad: u32 => Zero,
+        /// First byte.
+        start: u64 => Dec,
+        /// Length in bytes, 0 for up to the end.
+        len: u64 => Dec,
+    }
+}

@@ -1,0 +1,232 @@
+//! Tasks, threads and what belongs to a task's identity.
+
+/// State of a task or thread when it was taken.
+pub const TASK_STATES: &[(u64, &str)] = &[(0, "running"), (1, "stopped"), (2, "zombie")];
+
+/// Scheduling policies of sched(7).
+pub const POLICIES: &[(u64, &str)] = &[
+    (0, "SCHED_OTHER"),
+    (1, "SCHED_FIFO"),
+    (2, "SCHED_RR"),
+    (3, "SCHED_BATCH"),
+    (5, "SCHED_IDLE"),
+    (6, "SCHED_DEADLINE"),
+    (7, "SCHED_EXT"),
+];
+
+/// Resources of getrlimit(2).
+pub const RESOURCES: &[(u64, &str)] = &[
+    (0, "RLIMIT_CPU"),
+    (1, "RLIMIT_FSIZE"),
+    (2, "RLIMIT_DATA"),
+    (3, "RLIMIT_STACK"),
+    (4, "RLIMIT_CORE"),
+    (5, "RLIMIT_RSS"),
+    (6, "RLIMIT_NPROC"),
+    (7, "RLIMIT_NOFILE"),
+    (8, "RLIMIT_MEMLOCK"),
+    (9, "RLIMIT_AS"),
+    (10, "RLIMIT_LOCKS"),
+    (11, "RLIMIT_SIGPENDING"),
+    (12, "RLIMIT_MSGQUEUE"),
+    (13, "RLIMIT_NICE"),
+    (14, "RLIMIT_RTPRIO"),
+    (15, "RLIMIT_RTTIME"),
+];
+
+/// Flags of sigaltstack(2).
+pub const SS_FLAGS: &[(u64, &str)] = &[(1, "SS_ONSTACK"), (2, "SS_DISABLE"), (1 << 31, "SS_AUTODISARM")];
+
+/// Bits of securebits, capabilities(7).
+pub const SECUREBITS: &[(u64, &str)] = &[
+    (1, "NOROOT"),
+    (2, "NOROOT_LOCKED"),
+    (4, "NO_SETUID_FIXUP"),
+    (8, "NO_SETUID_FIXUP_LOCKED"),
+    (16, "KEEP_CAPS"),
+    (32, "KEEP_CAPS_LOCKED"),
+    (64, "NO_CAP_AMBIENT_RAISE"),
+    (128, "NO_CAP_AMBIENT_RAISE_LOCKED"),
+];
+
+/// Kinds of namespace, the CLONE_NEW* bits of clone(2).
+pub const NAMESPACES: &[(u64, &str)] = &[
+    (0x0002_0000, "mnt"),
+    (0x0200_0000, "cgroup"),
+    (0x0400_0000, "uts"),
+    (0x0800_0000, "ipc"),
+    (0x1000_0000, "user"),
+    (0x2000_0000, "pid"),
+    (0x4000_0000, "net"),
+    (0x80, "time"),
+];
+
+records! {
+    /// A process (thread group). Its parent is the parent task, or the image for the root of the tree.
+    Task = 101 "TASK" {
+        /// Process id in the namespace of the process that took the checkpoint.
+        pid: u32 => Dec,
+        /// Parent process id.
+        ppid: u32 => Dec,
+        /// Process group.
+        pgid: u32 => Dec,
+        /// Session.
+        sid: u32 => Dec,
+        /// What the task was doing as far as job control is concerned.
+        state: u32 => Enum(TASK_STATES),
+        /// Signal that stopped it, 0 if it was not stopped.
+        stop_signal: u32 => Signal,
+        /// Wait status of a zombie.
+        exit_code: u32 => Hex,
+        /// Signal sent to the parent when it ends.
+        exit_signal: u32 => Signal,
+        /// Name, TASK_COMM_LEN bytes.
+        comm: [u8; 16] => Text,
+        /// Memory.
+        mm: u32 => Ref,
+        /// Descriptor table.
+        files: u32 => Ref,
+        /// Current and root directory, umask.
+        fs: u32 => Ref,
+        /// Signal actions.
+        sighand: u32 => Ref,
+        /// Descriptor number of the controlling terminal's description in the image, 0 for none.
+        tty: u32 => Ref,
+        /// 1 if descendants that lose their parent come to this task (PR_SET_CHILD_SUBREAPER).
+        child_subreaper: u32 => Dec,
+        /// Adjustment of the out-of-memory killer's score.
+        oom_score_adj: i32 => Dec,
+        /// Always zero.
+        pad: u32 => Zero,
+        /// Start of the process, clock ticks since boot (proc(5), field 22 of stat).
+        start_time: u64 => Dec,
+    }
+
+    /// A thread of a task.
+    Thread = 102 "THREAD", tail affinity: Bytes "CPU affinity mask, bit n of byte n/8." {
+        /// Thread id.
+        tid: u32 => Dec,
+        /// What the thread was doing.
+        state: u32 => Enum(TASK_STATES),
+        /// Name, TASK_COMM_LEN bytes.
+        comm: [u8; 16] => Text,
+        /// Blocked signals.
+        sigmask: u64 => Sigset,
+        /// Alternate signal stack: lowest address.
+        ss_sp: u64 => Addr,
+        /// Alternate signal stack: length.
+        ss_size: u64 => Size,
+        /// Alternate signal stack: flags.
+        ss_flags: u32 => Flags(SS_FLAGS),
+        /// Signal sent when the parent thread ends (PR_SET_PDEATHSIG).
+        pdeath_signal: u32 => Signal,
+        /// Head of the robust futex list.
+        robust_list: u64 => Addr,
+        /// Length of that head's structure.
+        robust_list_len: u64 => Size,
+        /// Where the kernel clears the tid when the thread ends (set_tid_address(2)).
+        clear_child_tid: u64 => Addr,
+        /// Registered `struct rseq`, 0 for none.
+        rseq: u64 => Addr,
+        /// Its length.
+        rseq_len: u32 => Size,
+        /// Its signature.
+        rseq_sig: u32 => Hex,
+        /// Scheduling policy.
+        sched_policy: u32 => Enum(POLICIES),
+        /// sched_attr flags.
+        sched_flags: u32 => Hex,
+        /// Nice value.
+        nice: i32 => Dec,
+        /// Real-time priority.
+        sched_priority: u32 => Dec,
+        /// SCHED_DEADLINE runtime, or the slice of other policies.
+        sched_runtime: u64 => Nanos,
+        /// SCHED_DEADLINE deadline.
+        sched_deadline: u64 => Nanos,
+        /// SCHED_DEADLINE period.
+        sched_period: u64 => Nanos,
+        /// Utilisation clamp, lowest.
+        sched_util_min: u32 => Dec,
+        /// Utilisation clamp, highest.
+        sched_util_max: u32 => Dec,
+        /// Slack of timed waits.
+        timer_slack: u64 => Nanos,
+        /// I/O priority as ioprio_get(2) gives it.
+        ioprio: u32 => Hex,
+        /// Execution domain, personality(2).
+        personality: u32 => Hex,
+        /// Credentials.
+        creds: u32 => Ref,
+        /// 1 when no_new_privs is set.
+        no_new_privs: u32 => Dec,
+    }
+
+    /// Credentials of a thread.
+    Creds = 104 "CREDS", tail groups: U32s "Supplementary groups." {
+        /// Real user id.
+        uid: u32 => Dec,
+        /// Effective user id.
+        euid: u32 => Dec,
+        /// Saved user id.
+        suid: u32 => Dec,
+        /// File system user id.
+        fsuid: u32 => Dec,
+        /// Real group id.
+        gid: u32 => Dec,
+        /// Effective group id.
+        egid: u32 => Dec,
+        /// Saved group id.
+        sgid: u32 => Dec,
+        /// File system group id.
+        fsgid: u32 => Dec,
+        /// Inheritable capabilities.
+        cap_inheritable: u64 => Caps,
+        /// Permitted capabilities.
+        cap_permitted: u64 => Caps,
+        /// Effective capabilities.
+        cap_effective: u64 => Caps,
+        /// Bounding set.
+        cap_bset: u64 => Caps,
+        /// Ambient capabilities.
+        cap_ambient: u64 => Caps,
+        /// Secure bits.
+        securebits: u32 => Flags(SECUREBITS),
+        /// Always zero.
+        pad: u32 => Zero,
+    }
+
+    /// One resource limit of a task. All ones is no limit.
+    Rlimit = 105 "RLIMIT" {
+        /// Which one.
+        resource: u32 => Enum(RESOURCES),
+        /// Always zero.
+        pad: u32 => Zero,
+        /// Soft limit.
+        rlim_cur: u64 => Dec,
+        /// Hard limit.
+        rlim_max: u64 => Dec,
+    }
+
+    /// A namespace that the task lived in.
+    Namespace = 106 "NAMESPACE" {
+        /// Which kind.
+        kind: u32 => Enum(NAMESPACES),
+        /// 1 when it was the same as that of the process that took the checkpoint.
+        shared: u32 => Dec,
+        /// Inode number of the namespace.
+        ino: u64 => Dec,
+    }
+
+    /// File system context: directories are INODE objects.
+    Fs = 107 "FS" {
+        /// Current directory.
+        cwd: u32 => Ref,
+        /// Root directory.
+        root: u32 => Ref,
+        /// File mode creation mask.
+        umask: u32 => Mode,
+        /// Always zero.
+        pad: u32 => Zero,
+    }
+}
