@@ -1,1 +1,10 @@
-//! Engine.
+//! The native engine: checkpoints a running process tree into one image and restarts it.
+//!
+//! * [`checkpoint`](mod@checkpoint), [`restart`](mod@restart): the two conductors; they only order the steps.
+//! * `state`: one file for each kind of process state, its capture and its restore side by side.
+//! * `model`: the captured tree in memory, what stands between capture, image and restore.
+//! * `target`, `remote`, `stub`: a seized tree, system calls run inside of it, a process being built.
+//! * `arch`: all that knows the processor. `sys`: all that is `unsafe`.
+#![deny(unsafe_code)]
+
+pub mod sys;

@@ -1,0 +1,5 @@
+//! The kernel's interfaces, one facility a file: the only place where `unsafe` is allowed.
+//!
+//! Out of here come owned descriptors, slices and newtypes; every error is an `io::Error` with the kernel's errno.
+
+pub mod ptrace;
