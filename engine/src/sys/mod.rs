@@ -2,4 +2,13 @@
 //!
 //! Out of here come owned descriptors, slices and newtypes; every error is an `io::Error` with the kernel's errno.
 
+pub mod anon;
+pub mod file;
+pub mod kcmp;
+pub mod mem;
+pub mod pagemap;
+pub mod pidfd;
+pub mod process;
 pub mod ptrace;
+pub mod sched;
+pub mod vm;

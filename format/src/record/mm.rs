@@ -147,4 +147,10 @@ records! {
         /// Always zero.
         pad: u32 => Zero,
     }
+
+    /// Guard pages of an MM (MADV_GUARD_INSTALL): access to them is a fault, whatever the area permits.
+    Guard = 205 "GUARD", tail runs: Pairs "Runs: address and pages. In ascending order, one at least." {
+        /// Pages in all runs.
+        nr_pages: u64 => Dec,
+    }
 }

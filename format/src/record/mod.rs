@@ -67,7 +67,7 @@ bodies! {
     Image, Warning,
     Task, Thread, Creds, Rlimit, Namespace, Fs,
     CpuX86_64,
-    Mm, Vma, MmContext, Extent,
+    Mm, Vma, MmContext, Extent, Guard,
     FileTable, Fd, File, Inode, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, External, Lock,
     Sighand, Sigaction, Sigpending,
     Itimer, PosixTimer,

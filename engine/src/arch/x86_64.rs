@@ -1,0 +1,142 @@
+//! x86-64: registers to and from the image, system calls made by setting registers, restart of interrupted ones.
+
+use stasis_format::record::CpuX86_64;
+
+use crate::sys::ptrace::Regs;
+
+/// ELF machine number of this architecture.
+pub const ELF_MACHINE: u32 = 62;
+
+/// End of user space with four-level page tables, minus the guard page (`TASK_SIZE` of the kernel).
+pub const TASK_SIZE: u64 = 0x7fff_ffff_f000;
+
+/// The instruction that enters the kernel.
+pub const SYSCALL_INSN: [u8; 2] = [0x0f, 0x05];
+
+/// arch_prctl(2): map the vDSO at an address; needs that none is mapped.
+pub const ARCH_MAP_VDSO_64: u64 = 0x2003;
+
+/// Errors inside the kernel that ask for the call to be made again (include/linux/errno.h).
+const ERESTARTNOHAND: i64 = 514;
+const ERESTART_RESTARTBLOCK: i64 = 516;
+
+/// A loop over an array of calls: r12 points at `{nr, a1..a6, ret}`, r13 counts them; it stops at the first error
+/// or the end with `int3`. [`BATCH_SYSCALL`] is the offset of its `syscall` instruction.
+///
+/// ```text
+/// 0:  mov rax,[r12]         4: mov rdi,[r12+8]     9: mov rsi,[r12+16]   e: mov rdx,[r12+24]
+/// 13: mov r10,[r12+32]     18: mov r8,[r12+40]    1d: mov r9,[r12+48]   22: syscall
+/// 24: mov [r12+56],rax     29: cmp rax,-4095      2f: jae 3a            31: add r12,64
+/// 35: dec r13              38: jnz 0              3a: int3
+/// ```
+pub const BATCH_CODE: [u8; 59] = [
+    0x49, 0x8b, 0x04, 0x24, 0x49, 0x8b, 0x7c, 0x24, 0x08, 0x49, 0x8b, 0x74, 0x24, 0x10, 0x49, 0x8b, 0x54, 0x24, 0x18,
+    0x4d, 0x8b, 0x54, 0x24, 0x20, 0x4d, 0x8b, 0x44, 0x24, 0x28, 0x4d, 0x8b, 0x4c, 0x24, 0x30, 0x0f, 0x05, 0x49, 0x89,
+    0x44, 0x24, 0x38, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0x73, 0x09, 0x49, 0x83, 0xc4, 0x40, 0x49, 0xff, 0xcd, 0x75,
+    0xc6, 0xcc,
+];
+
+/// Offset of the `syscall` instruction in [`BATCH_CODE`].
+pub const BATCH_SYSCALL: u64 = 0x22;
+
+/// Registers that make the call `nr(args)` from the `syscall` instruction at `insn`.
+pub fn call_regs(base: &Regs, insn: u64, nr: i64, args: [u64; 6]) -> Regs {
+    Regs {
+        rip: insn,
+        rax: nr as u64,
+        rdi: args[0],
+        rsi: args[1],
+        rdx: args[2],
+        r10: args[3],
+        r8: args[4],
+        r9: args[5],
+        // Not in a system call, so that the kernel does not restart one over ours.
+        orig_rax: u64::MAX,
+        ..*base
+    }
+}
+
+/// Registers that run `count` calls of [`BATCH_CODE`] at `code` from the array at `calls`.
+pub fn batch_regs(base: &Regs, code: u64, calls: u64, count: u64) -> Regs {
+    Regs { rip: code, r12: calls, r13: count, orig_rax: u64::MAX, ..*base }
+}
+
+/// The result of a call.
+pub fn result(regs: &Regs) -> i64 {
+    regs.rax as i64
+}
+
+/// Calls that give up with EINTR when the thread is stopped, though no handler ran (signal(7), "Interruption of
+/// system calls ... by stop signals"). A stop of ours must not show, so they are made again.
+const EINTR_ON_STOP: &[i64] = &[
+    libc::SYS_epoll_wait,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_msgrcv,
+    libc::SYS_msgsnd,
+    libc::SYS_io_getevents,
+    libc::SYS_io_pgetevents,
+];
+
+/// Turns an EINTR that our stop caused into "again, unless a handler runs".
+///
+/// The stop lies in front of signal delivery, so a pending signal with a handler still yields EINTR.
+pub fn hide_interruption(regs: &mut Regs) {
+    if regs.rax as i64 == -i64::from(libc::EINTR) && EINTR_ON_STOP.contains(&(regs.orig_rax as i64)) {
+        regs.rax = (-ERESTARTNOHAND) as u64;
+    }
+}
+
+/// What an interrupted call becomes in another process: the kernel's restart block stays behind, so a call that
+/// would be continued from it is made again with its original arguments.
+pub fn without_restart_block(regs: &mut Regs) {
+    if regs.orig_rax as i64 >= 0 && regs.rax as i64 == -ERESTART_RESTARTBLOCK {
+        regs.rax = (-ERESTARTNOHAND) as u64;
+    }
+}
+
+/// If the thread was taken in a relative sleep whose remaining time the kernel has written out, the addresses of
+/// the requested and of the remaining time (`struct timespec`); a `0` second part means that nothing was written.
+pub fn interrupted_sleep(regs: &Regs) -> Option<(u64, u64)> {
+    if regs.rax as i64 != -ERESTART_RESTARTBLOCK {
+        return None;
+    }
+    match regs.orig_rax as i64 {
+        libc::SYS_nanosleep => Some((regs.rdi, regs.rsi)),
+        libc::SYS_clock_nanosleep => Some((regs.rdx, regs.r10)),
+        _ => None,
+    }
+}
+
+/// Moves a thread that was taken inside a restartable sequence to its abort handler, as preemption would have done.
+pub fn abort_rseq(regs: &mut Regs, start_ip: u64, post_commit_offset: u64, abort_ip: u64) {
+    if regs.rip.wrapping_sub(start_ip) < post_commit_offset {
+        regs.rip = abort_ip;
+    }
+}
+
+macro_rules! copy_regs {
+    ($($reg:ident),*) => {
+        /// The image's record of these registers.
+        pub fn to_record(regs: &Regs, xstate: Vec<u8>) -> CpuX86_64 {
+            CpuX86_64 { $($reg: regs.$reg,)* xfeatures: xfeatures(&xstate), xstate }
+        }
+
+        /// The registers that the image's record gives.
+        pub fn from_record(cpu: &CpuX86_64) -> Regs {
+            Regs { $($reg: cpu.$reg),* }
+        }
+    };
+}
+copy_regs!(
+    r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags, rsp, ss, fs_base,
+    gs_base, ds, es, fs, gs
+);
+
+/// XCR0 as the kernel leaves it in the software-reserved bytes of the legacy area (offset 464).
+fn xfeatures(xstate: &[u8]) -> u64 {
+    xstate.get(464..472).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+}

@@ -1,0 +1,342 @@
+//! The captured tree in memory: what stands between capture, image and restore.
+//!
+//! Capture fills it, [`write`] turns it into records; [`Builder`] makes it again from the records of an image, and
+//! restore works from it alone. It holds the format's own records, so there is no second description of anything.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use stasis_format::header::Kind;
+use stasis_format::reader::Record;
+use stasis_format::record::*;
+use stasis_format::writer::{WriteError, Writer};
+
+/// An object reference of the image; 0 is none.
+pub type Id = u32;
+
+/// A process tree. Objects that can be shared are kept by reference.
+#[derive(Debug, Default, Clone)]
+pub struct Tree {
+    /// The checkpoint itself.
+    pub image: Image,
+    /// Tasks, parents before their children.
+    pub tasks: Vec<TaskState>,
+    /// Address spaces.
+    pub mms: BTreeMap<Id, MmState>,
+    /// Descriptor tables.
+    pub tables: BTreeMap<Id, Vec<Fd>>,
+    /// Current and root directories.
+    pub fss: BTreeMap<Id, Fs>,
+    /// Tables of signal actions.
+    pub sighands: BTreeMap<Id, Vec<Sigaction>>,
+    /// Credentials.
+    pub creds: BTreeMap<Id, Creds>,
+    /// Files, directories, memfds, shared memory.
+    pub inodes: BTreeMap<Id, Inode>,
+    /// Open file descriptions.
+    pub files: BTreeMap<Id, File>,
+    /// What lies behind descriptions that have no file.
+    pub objects: BTreeMap<Id, Object>,
+    /// State given up on request.
+    pub warnings: Vec<Warning>,
+    /// The last reference given out.
+    pub last_id: Id,
+}
+
+/// One process.
+#[derive(Debug, Default, Clone)]
+pub struct TaskState {
+    /// Its reference.
+    pub id: Id,
+    /// Its parent's, 0 for the root.
+    pub parent: Id,
+    /// The record.
+    pub task: Task,
+    /// Threads, the leader first.
+    pub threads: Vec<ThreadState>,
+    /// Resource limits.
+    pub rlimits: Vec<Rlimit>,
+    /// Namespaces.
+    pub namespaces: Vec<Namespace>,
+    /// Signals pending for the process.
+    pub pending: Vec<Sigpending>,
+    /// Interval timers.
+    pub itimers: Vec<Itimer>,
+    /// POSIX timers.
+    pub posix_timers: Vec<PosixTimer>,
+    /// File locks.
+    pub locks: Vec<Lock>,
+}
+
+/// One thread.
+#[derive(Debug, Default, Clone)]
+pub struct ThreadState {
+    /// Its reference.
+    pub id: Id,
+    /// The record.
+    pub thread: Thread,
+    /// Its registers.
+    pub cpu: CpuX86_64,
+    /// Signals pending for it alone.
+    pub pending: Vec<Sigpending>,
+}
+
+/// An address space.
+#[derive(Debug, Default, Clone)]
+pub struct MmState {
+    /// The record.
+    pub mm: Mm,
+    /// What the processor family adds.
+    pub context: MmContext,
+    /// Areas in ascending order.
+    pub vmas: Vec<Vma>,
+    /// Guard pages: address and pages.
+    pub guards: Vec<(u64, u64)>,
+}
+
+/// What lies behind an open file description that has no INODE of its own.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)] // each variant is documented at its record
+pub enum Object {
+    Pipe(Pipe),
+    Eventfd(Eventfd),
+    Epoll(Epoll, Vec<EpollTarget>),
+    Timerfd(Timerfd),
+    Signalfd(Signalfd),
+    Pidfd(Pidfd),
+    External(External),
+}
+
+impl Tree {
+    /// A fresh reference.
+    pub fn new_id(&mut self) -> Id {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// The path of an INODE, empty if there is none.
+    pub fn path_of(&self, inode: Id) -> &[u8] {
+        self.inodes.get(&inode).map_or(&[], |i| i.path.as_slice())
+    }
+}
+
+/// Writes all metadata, owners before what they own.
+pub fn write<W: Write>(tree: &Tree, w: &mut Writer<W>) -> Result<(), WriteError> {
+    w.record(0, 0, &tree.image)?;
+    for warning in &tree.warnings {
+        w.record(0, 0, warning)?;
+    }
+    for (id, inode) in &tree.inodes {
+        w.record(0, *id, inode)?;
+    }
+    for (id, object) in &tree.objects {
+        match object {
+            Object::Pipe(b) => w.record(0, *id, b)?,
+            Object::Eventfd(b) => w.record(0, *id, b)?,
+            Object::Epoll(b, _) => w.record(0, *id, b)?,
+            Object::Timerfd(b) => w.record(0, *id, b)?,
+            Object::Signalfd(b) => w.record(0, *id, b)?,
+            Object::Pidfd(b) => w.record(0, *id, b)?,
+            Object::External(b) => w.record(0, *id, b)?,
+        }
+    }
+    for (id, file) in &tree.files {
+        w.record(0, *id, file)?;
+    }
+    for (id, object) in &tree.objects {
+        if let Object::Epoll(_, targets) = object {
+            for target in targets {
+                w.record(*id, 0, target)?;
+            }
+        }
+    }
+    for task in &tree.tasks {
+        write_task(tree, task, w)?;
+    }
+    Ok(())
+}
+
+fn write_task<W: Write>(tree: &Tree, t: &TaskState, w: &mut Writer<W>) -> Result<(), WriteError> {
+    w.record(t.parent, t.id, &t.task)?;
+    for b in &t.namespaces {
+        w.record(t.id, 0, b)?;
+    }
+    for b in &t.rlimits {
+        w.record(t.id, 0, b)?;
+    }
+    if let Some(fs) = tree.fss.get(&t.task.fs) {
+        w.record(t.id, t.task.fs, fs)?;
+    }
+    if let Some(fds) = tree.tables.get(&t.task.files) {
+        w.record(t.id, t.task.files, &FileTable { nr_fds: fds.len() as u64 })?;
+        for fd in fds {
+            w.record(t.task.files, 0, fd)?;
+        }
+    }
+    for b in &t.locks {
+        w.record(t.id, 0, b)?;
+    }
+    if let Some(actions) = tree.sighands.get(&t.task.sighand) {
+        w.record(t.id, t.task.sighand, &Sighand { nr_actions: actions.len() as u64 })?;
+        for action in actions {
+            w.record(t.task.sighand, 0, action)?;
+        }
+    }
+    for b in &t.pending {
+        w.record(t.id, 0, b)?;
+    }
+    for b in &t.itimers {
+        w.record(t.id, 0, b)?;
+    }
+    for b in &t.posix_timers {
+        w.record(t.id, 0, b)?;
+    }
+    let mut written = Vec::new();
+    for thread in &t.threads {
+        let id = thread.thread.creds;
+        if let (false, Some(creds)) = (written.contains(&id), tree.creds.get(&id)) {
+            w.record(t.id, id, creds)?;
+            written.push(id);
+        }
+        w.record(t.id, thread.id, &thread.thread)?;
+        w.record(thread.id, 0, &thread.cpu)?;
+        for b in &thread.pending {
+            w.record(thread.id, 0, b)?;
+        }
+    }
+    if let Some(mm) = tree.mms.get(&t.task.mm) {
+        w.record(t.id, t.task.mm, &mm.mm)?;
+        w.record(t.task.mm, 0, &mm.context)?;
+        for vma in &mm.vmas {
+            w.record(t.task.mm, 0, vma)?;
+        }
+        for part in mm.guards.chunks(stasis_format::limits::MAX_RUNS) {
+            let runs = part.iter().flat_map(|(at, n)| [at.to_le_bytes(), n.to_le_bytes()]).flatten().collect();
+            w.record(t.task.mm, 0, &Guard { nr_pages: part.iter().map(|(_, n)| n).sum(), runs })?;
+        }
+    }
+    Ok(())
+}
+
+/// Why the records of an image do not make a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A record belongs to nothing that came before it.
+    #[error("the {kind} record at offset {offset:#x} belongs to object {parent}, which is not there")]
+    Orphan {
+        /// Kind of the record.
+        kind: Kind,
+        /// Where it stands.
+        offset: u64,
+        /// Its owner.
+        parent: Id,
+    },
+    /// The tree lacks something that every image has.
+    #[error("the image holds no {0}")]
+    Missing(&'static str),
+}
+
+/// Puts a tree together from the records of an image, in their order.
+#[derive(Debug, Default)]
+pub struct Builder {
+    tree: Tree,
+    has_image: bool,
+}
+
+impl Builder {
+    /// Takes the next record.
+    pub fn add(&mut self, record: Record) -> Result<(), BuildError> {
+        let (parent, id) = (record.header.parent, record.id);
+        let orphan = BuildError::Orphan { kind: record.body.kind(), offset: record.offset, parent };
+        let tree = &mut self.tree;
+        tree.last_id = tree.last_id.max(id);
+        let task = |tree: &mut Tree| tree.tasks.iter().position(|t| t.id == parent);
+        match record.body {
+            Body::Image(b) => (tree.image, self.has_image) = (b, true),
+            Body::Warning(b) => tree.warnings.push(b),
+            Body::Inode(b) => drop(tree.inodes.insert(id, b)),
+            Body::File(b) => drop(tree.files.insert(id, b)),
+            Body::Pipe(b) => drop(tree.objects.insert(id, Object::Pipe(b))),
+            Body::Eventfd(b) => drop(tree.objects.insert(id, Object::Eventfd(b))),
+            Body::Epoll(b) => drop(tree.objects.insert(id, Object::Epoll(b, Vec::new()))),
+            Body::Timerfd(b) => drop(tree.objects.insert(id, Object::Timerfd(b))),
+            Body::Signalfd(b) => drop(tree.objects.insert(id, Object::Signalfd(b))),
+            Body::Pidfd(b) => drop(tree.objects.insert(id, Object::Pidfd(b))),
+            Body::External(b) => drop(tree.objects.insert(id, Object::External(b))),
+            Body::EpollTarget(b) => match tree.objects.get_mut(&parent) {
+                Some(Object::Epoll(_, targets)) => targets.push(b),
+                _ => return Err(orphan),
+            },
+            Body::Task(b) => tree.tasks.push(TaskState { id, parent, task: b, ..TaskState::default() }),
+            Body::Fs(b) => drop(tree.fss.insert(id, b)),
+            Body::FileTable(_) => drop(tree.tables.insert(id, Vec::new())),
+            Body::Fd(b) => tree.tables.get_mut(&parent).ok_or(orphan)?.push(b),
+            Body::Sighand(_) => drop(tree.sighands.insert(id, Vec::new())),
+            Body::Sigaction(b) => tree.sighands.get_mut(&parent).ok_or(orphan)?.push(b),
+            Body::Mm(b) => drop(tree.mms.insert(id, MmState { mm: b, ..MmState::default() })),
+            Body::MmContext(b) => tree.mms.get_mut(&parent).ok_or(orphan)?.context = b,
+            Body::Vma(b) => tree.mms.get_mut(&parent).ok_or(orphan)?.vmas.push(b),
+            Body::Guard(b) => {
+                let words = b.runs.chunks_exact(8).filter_map(|w| w.try_into().ok()).map(u64::from_le_bytes);
+                let words: Vec<u64> = words.collect();
+                let mm = tree.mms.get_mut(&parent).ok_or(orphan)?;
+                mm.guards.extend(words.chunks_exact(2).map(|p| (p[0], p[1])));
+            }
+            Body::Creds(b) => drop(tree.creds.insert(id, b)),
+            Body::Thread(b) => {
+                let i = task(tree).ok_or(orphan)?;
+                tree.tasks[i].threads.push(ThreadState { id, thread: b, ..ThreadState::default() });
+            }
+            Body::CpuX86_64(b) => thread(tree, parent).ok_or(orphan)?.cpu = b,
+            Body::Sigpending(b) => match task(tree) {
+                Some(i) => tree.tasks[i].pending.push(b),
+                None => thread(tree, parent).ok_or(orphan)?.pending.push(b),
+            },
+            Body::Rlimit(b) => own(tree, parent).ok_or(orphan)?.rlimits.push(b),
+            Body::Namespace(b) => own(tree, parent).ok_or(orphan)?.namespaces.push(b),
+            Body::Lock(b) => own(tree, parent).ok_or(orphan)?.locks.push(b),
+            Body::Itimer(b) => own(tree, parent).ok_or(orphan)?.itimers.push(b),
+            Body::PosixTimer(b) => own(tree, parent).ok_or(orphan)?.posix_timers.push(b),
+            Body::Extent(_) | Body::Index(_) | Body::IndexEnd(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The tree, once all metadata has been taken.
+    pub fn finish(self) -> Result<Tree, BuildError> {
+        if !self.has_image {
+            return Err(BuildError::Missing("IMAGE record"));
+        }
+        if self.tree.tasks.is_empty() {
+            return Err(BuildError::Missing("task"));
+        }
+        for task in &self.tree.tasks {
+            if task.threads.is_empty() {
+                return Err(BuildError::Missing("thread of a task"));
+            }
+            if !self.tree.mms.contains_key(&task.task.mm) {
+                return Err(BuildError::Missing("address space of a task"));
+            }
+            if !self.tree.tables.contains_key(&task.task.files) {
+                return Err(BuildError::Missing("descriptor table of a task"));
+            }
+            if !self.tree.sighands.contains_key(&task.task.sighand) {
+                return Err(BuildError::Missing("table of signal actions of a task"));
+            }
+            if !self.tree.fss.contains_key(&task.task.fs) {
+                return Err(BuildError::Missing("current directory of a task"));
+            }
+        }
+        Ok(self.tree)
+    }
+}
+
+/// The task with this reference.
+fn own(tree: &mut Tree, id: Id) -> Option<&mut TaskState> {
+    tree.tasks.iter_mut().find(|t| t.id == id)
+}
+
+/// The thread with this reference; most often the last one.
+fn thread(tree: &mut Tree, id: Id) -> Option<&mut ThreadState> {
+    tree.tasks.iter_mut().rev().flat_map(|t| t.threads.iter_mut().rev()).find(|t| t.id == id)
+}

@@ -1,0 +1,111 @@
+//! What /proc says about a process: a handle on its directory, and pure parsers of the texts in it (proc(5)).
+//!
+//! Paths are bytes. The parsers never panic; what they do not understand is an error that quotes it.
+
+mod fdinfo;
+mod maps;
+mod status;
+
+pub use fdinfo::*;
+pub use maps::*;
+pub use status::*;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Text of /proc that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} not found in {line:?}")]
+pub struct ParseError {
+    what: &'static str,
+    line: String,
+}
+
+/// For `ok_or_else`.
+fn missing(what: &'static str, line: &[u8]) -> ParseError {
+    ParseError { what, line: String::from_utf8_lossy(&line[..line.len().min(120)]).into_owned() }
+}
+
+/// A number in text.
+fn number(text: &[u8], radix: u32) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    u64::from_str_radix(text.strip_prefix("0x").filter(|_| radix == 16).unwrap_or(text), radix).ok()
+}
+
+/// The directory of one process or thread, held open so that a pid used again cannot fool us.
+#[derive(Debug)]
+pub struct Proc {
+    dir: OwnedFd,
+    pid: i32,
+}
+
+impl Proc {
+    /// Opens `/proc/PID`.
+    pub fn open(pid: i32) -> io::Result<Self> {
+        Self::at(&format!("/proc/{pid}"), pid)
+    }
+
+    fn at(path: &str, pid: i32) -> io::Result<Self> {
+        let dir = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(path)?;
+        Ok(Self { dir: dir.into(), pid })
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("/proc/self/fd/{}/{name}", self.dir.as_raw_fd())
+    }
+
+    /// Reads a whole file.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        File::open(self.path(name))?.read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    /// Reads a link.
+    pub fn readlink(&self, name: &str) -> io::Result<Vec<u8>> {
+        Ok(std::fs::read_link(self.path(name))?.into_os_string().into_vec())
+    }
+
+    /// The directory of one of its threads.
+    pub fn task(&self, tid: i32) -> io::Result<Self> {
+        Self::at(&self.path(&format!("task/{tid}")), tid)
+    }
+
+    /// Numbers that are names in a directory, ascending.
+    fn numbers(&self, name: &str) -> io::Result<Vec<i32>> {
+        let mut list = Vec::new();
+        for entry in std::fs::read_dir(self.path(name))? {
+            if let Some(n) = entry?.file_name().to_str().and_then(|n| n.parse().ok()) {
+                list.push(n);
+            }
+        }
+        list.sort_unstable();
+        Ok(list)
+    }
+
+    /// Open descriptors.
+    pub fn fds(&self) -> io::Result<Vec<i32>> {
+        self.numbers("fd")
+    }
+
+    /// Threads.
+    pub fn tids(&self) -> io::Result<Vec<i32>> {
+        let mut tids = self.numbers("task")?;
+        // The leader comes first, whatever its number.
+        tids.sort_by_key(|t| *t != self.pid);
+        Ok(tids)
+    }
+
+    /// Children of all of its threads.
+    pub fn children(&self) -> io::Result<Vec<i32>> {
+        let mut list = Vec::new();
+        for tid in self.tids()? {
+            let text = self.read(&format!("task/{tid}/children"))?;
+            list.extend(text.split(u8::is_ascii_whitespace).filter_map(|w| number(w, 10)).map(|n| n as i32));
+        }
+        Ok(list)
+    }
+}

@@ -1,0 +1,130 @@
+//! One file for each kind of process state: how it is captured on top, how it is put back below.
+
+pub mod anon;
+pub mod creds;
+pub mod files;
+pub mod fs;
+pub mod inodes;
+pub mod locks;
+pub mod memory;
+pub mod pages;
+pub mod pipes;
+pub mod signals;
+pub mod task;
+pub mod thread;
+pub mod timers;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use crate::model::{Id, Tree};
+use crate::refusal::Survey;
+use crate::stub::StubError;
+use crate::target::{Target, TargetError};
+
+/// What the capture of every kind works on.
+#[derive(Debug)]
+pub struct Capture<'a> {
+    /// The process, standing still.
+    pub target: &'a mut Target,
+    /// Where it is written down.
+    pub tree: &'a mut Tree,
+    /// Reasons to refuse.
+    pub survey: &'a mut Survey,
+    /// Contents to be stored behind the metadata.
+    pub contents: &'a mut Contents,
+    /// Whether mapped and opened files go into the image too.
+    pub embed_files: bool,
+}
+
+/// Contents that go into the image after all metadata.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Pages of address spaces.
+    pub memory: Vec<pages::MemoryContents>,
+    /// Files, memfds and shared memory.
+    pub inodes: Vec<(Id, OwnedFd, u64)>,
+    /// What was in pipes.
+    pub pipes: Vec<(Id, Vec<u8>)>,
+    /// INODEs known so far, by device and inode number.
+    pub known: HashMap<(u64, u64), Id>,
+}
+
+/// Why capture failed for another reason than state that cannot be carried over.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The target could not be worked with.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Something of the process could not be read.
+    #[error("{what} of process {pid} could not be read: {source}")]
+    Read {
+        /// What.
+        what: String,
+        /// Process.
+        pid: i32,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The kernel wrote something unexpected into /proc.
+    #[error("{what} of process {pid} is not understood: {detail}")]
+    Parse {
+        /// Which file.
+        what: String,
+        /// Process.
+        pid: i32,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl CaptureError {
+    /// For `map_err`.
+    pub fn read(what: impl Into<String>, pid: i32) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Read { what, pid, source }
+    }
+
+    /// For `map_err`.
+    pub fn parse<E: std::fmt::Display>(what: impl Into<String>, pid: i32) -> impl FnOnce(E) -> Self {
+        let what = what.into();
+        move |e| Self::Parse { what, pid, detail: e.to_string() }
+    }
+}
+
+/// Why a restart failed while state was put back.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A step inside the new process failed.
+    #[error(transparent)]
+    Stub(#[from] StubError),
+    /// A step outside of it failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The host is not what the image needs.
+    #[error("{0}")]
+    Host(String),
+    /// Files changed since the checkpoint: all of them.
+    #[error("{}", .0.join("; "))]
+    Files(Vec<String>),
+}
+
+impl RestoreError {
+    /// For `map_err`.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+
+    /// The same for errors of nix.
+    pub fn nix(what: impl Into<String>) -> impl FnOnce(nix::errno::Errno) -> Self {
+        let what = what.into();
+        move |e| Self::Io { what, source: e.into() }
+    }
+}

@@ -1,0 +1,185 @@
+//! Pipes and FIFOs: both ends, size, and what is in them.
+//!
+//! A pipe that leads out of the tree cannot be carried over; as standard input, output or error it is taken from the
+//! process that restarts the image.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use stasis_format::record::{Fd, File, Pipe};
+
+use super::files::{self, Open, Opened};
+use super::inodes;
+use super::{Capture, RestoreError};
+use crate::model::{Id, Object, Tree};
+use crate::refusal::Loss;
+use crate::sys;
+
+/// Pipes met while the descriptors are walked, by device and inode.
+#[derive(Debug, Default)]
+pub struct Ends {
+    known: BTreeMap<(u64, u64), Id>,
+}
+
+impl Ends {
+    /// The PIPE of a descriptor.
+    pub fn add(&mut self, tree: &mut Tree, open: &Open, inode: Id) -> Id {
+        let key = (open.stat.st_dev, open.stat.st_ino);
+        *self.known.entry(key).or_insert_with(|| {
+            let id = tree.new_id();
+            let capacity = sys::file::pipe_size(&open.dup).unwrap_or(65536) as u64;
+            let flags = u32::from(inode != 0);
+            tree.objects.insert(id, Object::Pipe(Pipe { capacity, size: 0, inode, flags }));
+            id
+        })
+    }
+
+    /// Once all ends are known: which pipes are ours, which lead outside, and what is in ours.
+    pub fn settle(self, c: &mut Capture, seen: &[(Id, Open)], table: &[Fd]) {
+        for id in self.known.into_values() {
+            let ends: Vec<(Id, &Open)> = seen
+                .iter()
+                .filter(|(file, _)| c.tree.files.get(file).is_some_and(|f| f.object == id))
+                .map(|(file, open)| (*file, open))
+                .collect();
+            settle_one(c, id, &ends, table);
+        }
+    }
+}
+
+fn access(open: &Open) -> i32 {
+    open.info.flags as i32 & libc::O_ACCMODE
+}
+
+fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], table: &[Fd]) {
+    let reads = ends.iter().any(|(_, o)| access(o) != libc::O_WRONLY);
+    let writes = ends.iter().any(|(_, o)| access(o) != libc::O_RDONLY);
+    let Some((_, first)) = ends.first() else { return };
+    let alone = (reads && writes) || other_end_closed(&first.dup);
+    let named = matches!(c.tree.objects.get(&id), Some(Object::Pipe(p)) if p.inode != 0);
+    if alone || named {
+        let size = sys::file::readable_bytes(&first.dup).unwrap_or(0) as u64;
+        let packets = ends.iter().any(|(_, o)| o.info.flags as i32 & libc::O_DIRECT != 0);
+        if packets && size > 0 {
+            let what = format!("descriptor {} ({}): packets are waiting in it", first.fd, first.link.escape_ascii());
+            c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "let it be read first");
+            return;
+        }
+        if size > 0 {
+            match contents(ends, size) {
+                Some(bytes) => {
+                    if let Some(Object::Pipe(p)) = c.tree.objects.get_mut(&id) {
+                        p.size = bytes.len() as u64;
+                    }
+                    c.contents.pipes.push((id, bytes));
+                }
+                None => {
+                    let what = format!("descriptor {} ({}): its contents cannot be read", first.fd, first.link.escape_ascii());
+                    c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "");
+                }
+            }
+        }
+        return;
+    }
+    let standard = |file: Id| table.iter().any(|fd| fd.file == file && fd.fd <= 2);
+    let to_outside = ends.iter().any(|(file, _)| standard(*file));
+    c.tree.objects.remove(&id);
+    for (file, open) in ends {
+        if to_outside {
+            let object = files::external(c.tree, files::OUTER_PIPE, &open.link);
+            if let Some(f) = c.tree.files.get_mut(file) {
+                (f.kind, f.object) = (files::EXTERNAL, object);
+            }
+            continue;
+        }
+        let what =
+            format!("descriptor {} ({}): the other end of this pipe is outside", open.fd, open.link.escape_ascii());
+        if c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "checkpoint the processes on both ends together") {
+            let object = files::external(c.tree, files::OUTER_PIPE, &open.link);
+            if let Some(f) = c.tree.files.get_mut(file) {
+                (f.kind, f.object) = (files::EXTERNAL, object);
+            }
+        }
+    }
+}
+
+/// Whether nobody holds the other end: the kernel says so to poll(2).
+fn other_end_closed(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::empty())];
+    let done = PollFlags::POLLHUP | PollFlags::POLLERR;
+    poll(&mut fds, PollTimeout::ZERO).is_ok()
+        && fds.first().and_then(PollFd::revents).is_some_and(|r| r.intersects(done))
+}
+
+/// Copies what is in a pipe without taking it.
+fn contents(ends: &[(Id, &Open)], size: u64) -> Option<Vec<u8>> {
+    let (_, open) = ends.iter().find(|(_, o)| access(o) != libc::O_WRONLY).or_else(|| ends.first())?;
+    let size = usize::try_from(size).ok()?;
+    let readable = if access(open) == libc::O_WRONLY {
+        // Nobody can read from it any more but the contents still count for a writer that fills it up.
+        inodes::reopen(&open.dup, libc::O_RDONLY | libc::O_NONBLOCK).ok()?
+    } else {
+        open.dup.try_clone().ok()?
+    };
+    sys::file::peek_pipe(&readable, size).ok()
+}
+
+/// Pipes made anew at restart, both ends of each.
+#[derive(Debug, Default)]
+pub struct Pairs {
+    made: BTreeMap<Id, (OwnedFd, OwnedFd, u64)>,
+}
+
+impl Pairs {
+    /// The end that a description needs, of a pipe made at first sight.
+    pub fn open(&mut self, tree: &Tree, file: &File, pipe: &Pipe, opened: &mut Opened) -> Result<OwnedFd, RestoreError> {
+        let id = file.object;
+        if !self.made.contains_key(&id) {
+            let pair = if pipe.inode != 0 {
+                let inode = tree.inodes.get(&pipe.inode).ok_or_else(|| {
+                    RestoreError::Host("a FIFO of the image has no file".into())
+                })?;
+                // Opened both ways it does not wait for the other side.
+                let fifo = files::open_inode(inode, opened.made.get(&pipe.inode), libc::O_RDWR | libc::O_NONBLOCK)?;
+                let other = fifo.try_clone().map_err(RestoreError::io("opening a FIFO"))?;
+                (fifo, other)
+            } else {
+                nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(RestoreError::nix("making a pipe"))?
+            };
+            sys::file::set_pipe_size(&pair.1, pipe.capacity as usize)
+                .map_err(RestoreError::io(format!("setting the size of a pipe to {}", pipe.capacity)))?;
+            self.made.insert(id, (pair.0, pair.1, pipe.size));
+        }
+        let Some((read, write, _)) = self.made.get(&id) else {
+            return Err(RestoreError::Host("a pipe of the image cannot be made".into()));
+        };
+        let mode = file.flags as i32 & libc::O_ACCMODE;
+        let end = if mode == libc::O_WRONLY { write } else { read };
+        // Another description of the same end, so that flags and sharing are this one's own.
+        let flags = mode | file.flags as i32 & (libc::O_NONBLOCK | libc::O_DIRECT | libc::O_APPEND);
+        let waits = flags & libc::O_NONBLOCK == 0;
+        let fd = inodes::reopen(end, flags | libc::O_NONBLOCK).map_err(RestoreError::io("opening the end of a pipe"))?;
+        if waits {
+            let wanted = nix::fcntl::OFlag::from_bits_truncate(flags);
+            nix::fcntl::fcntl(fd.as_fd(), nix::fcntl::FcntlArg::F_SETFL(wanted))
+                .map_err(RestoreError::nix("setting the flags of a pipe"))?;
+        }
+        Ok(fd)
+    }
+
+    /// Keeps the write ends of those pipes that have to be filled.
+    pub fn finish(self, opened: &mut Opened) -> Result<(), RestoreError> {
+        for (id, (_read, write, size)) in self.made {
+            if size > 0 {
+                opened.pipes.insert(id, (write, size));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Descriptor number of an end, for messages.
+pub fn number(open: &Open) -> i32 {
+    open.dup.as_raw_fd()
+}

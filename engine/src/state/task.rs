@@ -1,0 +1,217 @@
+//! What belongs to a process as a whole: identity, limits, attributes, and the survey of what it must not have.
+
+use std::fs;
+
+use stasis_format::record::{Namespace, RESOURCES, Rlimit, Task};
+
+use super::{Capture, CaptureError, RestoreError, thread};
+use crate::model::TaskState;
+use crate::procfs::{self, Status};
+use crate::refusal::Loss;
+use crate::stub::{Call, Stub};
+
+const PR_GET_CHILD_SUBREAPER: i32 = 37;
+const PR_SET_CHILD_SUBREAPER: i32 = 36;
+const PR_SET_MDWE: u64 = 65;
+
+/// Names under /proc/PID/ns and their CLONE_NEW* bits.
+const NAMESPACES: &[(&str, u32)] = &[
+    ("mnt", 0x0002_0000),
+    ("cgroup", 0x0200_0000),
+    ("uts", 0x0400_0000),
+    ("ipc", 0x0800_0000),
+    ("user", 0x1000_0000),
+    ("pid", 0x2000_0000),
+    ("net", 0x4000_0000),
+    ("time", 0x80),
+];
+
+/// Looks for what cannot be carried over.
+pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
+    let pid = c.target.pid;
+    if status.seccomp != 0 {
+        let what = format!("a seccomp filter is in force (mode {})", status.seccomp);
+        c.survey.refuse(Loss::Seccomp, pid, what, "start it without the sandbox");
+    }
+    let children = c.target.proc.children().map_err(CaptureError::read("the list of children", pid))?;
+    if !children.is_empty() {
+        let list = children.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
+        let what = format!("it has child processes ({list}), and trees are not carried over yet");
+        c.survey.lose(Loss::Children, pid, what, "checkpoint it when they have ended");
+    }
+    let label = c.target.proc.read("attr/current").unwrap_or_default();
+    let label = label.strip_suffix(b"\0").unwrap_or(&label);
+    let label = label.strip_suffix(b"\n").unwrap_or(label);
+    if !label.is_empty() && !label.starts_with(b"unconfined") {
+        let what = format!("it runs under the security label {}", label.escape_ascii());
+        c.survey.lose(Loss::Label, pid, what, "");
+    }
+    Ok(())
+}
+
+/// Captures the record of the task; the objects it refers to are filled in by the conductor.
+pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureError> {
+    let pid = c.target.pid;
+    let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
+    let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
+    let comm = c.target.proc.read("comm").map_err(CaptureError::read("the name", pid))?;
+    let oom = c.target.proc.read("oom_score_adj").unwrap_or_default();
+    let stopped = c.target.threads.iter().find_map(|t| t.stopped_by);
+    let subreaper = subreaper(c)?;
+    let task = Task {
+        pid: status.tgid as u32,
+        ppid: stat.ppid as u32,
+        pgid: stat.pgrp as u32,
+        sid: stat.session as u32,
+        state: u32::from(stopped.is_some()),
+        stop_signal: stopped.unwrap_or(0) as u32,
+        exit_code: 0,
+        exit_signal: stat.exit_signal as u32,
+        comm: thread::comm(&comm),
+        child_subreaper: subreaper,
+        oom_score_adj: std::str::from_utf8(&oom).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0),
+        start_time: stat.starttime,
+        ..Task::default()
+    };
+    let id = c.tree.new_id();
+    let rlimits = rlimits(c)?;
+    let namespaces = namespaces(c)?;
+    Ok(TaskState { id, task, rlimits, namespaces, ..TaskState::default() })
+}
+
+fn subreaper(c: &mut Capture) -> Result<u32, CaptureError> {
+    let pid = c.target.pid;
+    let place = super::signals::borrowed_place(c);
+    let mut saved = [0u8; 8];
+    crate::sys::vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
+    c.target.call(0, libc::SYS_prctl, [PR_GET_CHILD_SUBREAPER as u64, place, 0, 0, 0, 0])?;
+    let mut value = [0u8; 4];
+    let read = crate::sys::vm::read_exact_at(pid, place, &mut value);
+    crate::sys::vm::write(pid, &[(place, 8)], &saved).map_err(CaptureError::read("the stack", pid))?;
+    read.map_err(CaptureError::read("the subreaper attribute", pid))?;
+    Ok(u32::from_ne_bytes(value))
+}
+
+/// Limits, read inside: from outside they need CAP_SYS_RESOURCE if the process has another uid.
+fn rlimits(c: &mut Capture) -> Result<Vec<Rlimit>, CaptureError> {
+    let pid = c.target.pid;
+    let place = super::signals::borrowed_place(c);
+    let mut saved = [0u8; 16];
+    crate::sys::vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
+    let mut limits = Vec::new();
+    for (resource, name) in RESOURCES {
+        let ret = c.target.call(0, libc::SYS_prlimit64, [0, *resource, 0, place, 0, 0])?;
+        let mut bytes = [0u8; 16];
+        crate::sys::vm::read_exact_at(pid, place, &mut bytes).map_err(CaptureError::read(*name, pid))?;
+        if ret == 0 {
+            let at = |i: usize| u64::from_ne_bytes(bytes[i..][..8].try_into().unwrap_or_default());
+            limits.push(Rlimit { resource: *resource as u32, pad: 0, rlim_cur: at(0), rlim_max: at(8) });
+        }
+    }
+    crate::sys::vm::write(pid, &[(place, 16)], &saved).map_err(CaptureError::read("the stack", pid))?;
+    Ok(limits)
+}
+
+/// Namespaces; the process is refused when it lives in others than the caller, which restart could not give it.
+fn namespaces(c: &mut Capture) -> Result<Vec<Namespace>, CaptureError> {
+    let pid = c.target.pid;
+    let mut list = Vec::new();
+    for (name, kind) in NAMESPACES {
+        let Ok(theirs) = c.target.proc.readlink(&format!("ns/{name}")) else { continue };
+        let ours = fs::read_link(format!("/proc/self/ns/{name}")).map(|p| p.into_os_string().into_encoded_bytes());
+        let shared = ours.is_ok_and(|o| o == theirs);
+        let digits: String = String::from_utf8_lossy(&theirs).chars().filter(char::is_ascii_digit).collect();
+        list.push(Namespace { kind: *kind, shared: u32::from(shared), ino: digits.parse().unwrap_or(0) });
+        // A process that was restarted into a PID namespace of its own is at home in any.
+        if !shared && !matches!(*name, "pid" | "user") {
+            let what = format!("it lives in another {name} namespace than stasis");
+            c.survey.lose(Loss::Namespace, pid, what, "run stasis inside that namespace (nsenter)");
+        }
+    }
+    Ok(list)
+}
+
+/// Raises the limits that stand in the way of building; [`restore_rlimits`] sets the right ones at the end.
+pub fn raise_rlimits(stub: &mut Stub) -> Result<(), RestoreError> {
+    let mut calls = Vec::new();
+    let at = stub.scratch();
+    for resource in [libc::RLIMIT_NOFILE, libc::RLIMIT_MEMLOCK, libc::RLIMIT_STACK, libc::RLIMIT_SIGPENDING] {
+        let current = nix::sys::resource::getrlimit(match resource {
+            libc::RLIMIT_NOFILE => nix::sys::resource::Resource::RLIMIT_NOFILE,
+            libc::RLIMIT_MEMLOCK => nix::sys::resource::Resource::RLIMIT_MEMLOCK,
+            libc::RLIMIT_STACK => nix::sys::resource::Resource::RLIMIT_STACK,
+            _ => nix::sys::resource::Resource::RLIMIT_SIGPENDING,
+        });
+        let Ok((_, hard)) = current else { continue };
+        let bytes = [hard.to_ne_bytes(), hard.to_ne_bytes()].concat();
+        let place = stub.put(u64::from(resource) * 16, &bytes)?;
+        debug_assert!(place >= at);
+        calls.push(Call::new("raising a limit", libc::SYS_prlimit64, &[0, resource.into(), place, 0]));
+    }
+    stub.run(&calls)?;
+    Ok(())
+}
+
+/// Sets the resource limits. Raising a hard limit needs CAP_SYS_RESOURCE: without it ours is kept and said so.
+pub fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), RestoreError> {
+    for limit in limits {
+        let bytes = [limit.rlim_cur.to_ne_bytes(), limit.rlim_max.to_ne_bytes()].concat();
+        let at = stub.put(0, &bytes)?;
+        let name = RESOURCES.iter().find(|(n, _)| *n == u64::from(limit.resource)).map_or("a limit", |(_, n)| n);
+        let call = Call::new(format!("setting {name}"), libc::SYS_prlimit64, &[0, limit.resource.into(), at, 0]);
+        if stub.call(call.forgiving(&[libc::EPERM]))? != 0 {
+            tracing::warn!("{name} stays as it is here: raising it to what it was needs CAP_SYS_RESOURCE");
+        }
+    }
+    Ok(())
+}
+
+/// Sets what the process can only set itself.
+pub fn restore_inside(stub: &mut Stub, task: &Task, mm: &stasis_format::record::Mm) -> Result<(), RestoreError> {
+    let prctl = |what: &str, op: u64, value: u64| Call::new(what, libc::SYS_prctl, &[op, value, 0, 0, 0]);
+    let mut calls = Vec::new();
+    if task.child_subreaper != 0 {
+        calls.push(prctl("child subreaper", PR_SET_CHILD_SUBREAPER as u64, 1));
+    }
+    if mm.flags & 1 != 0 {
+        calls.push(prctl("huge page switch", libc::PR_SET_THP_DISABLE as u64, 1));
+    }
+    if mm.flags & 2 != 0 {
+        calls.push(prctl("MDWE", PR_SET_MDWE, 1));
+    }
+    stub.run(&calls)?;
+    Ok(())
+}
+
+/// Sets what is set through /proc.
+pub fn restore_outside(pid: i32, task: &Task, mm: &stasis_format::record::Mm) -> Result<(), RestoreError> {
+    let write = |name: &str, value: String| {
+        let path = format!("/proc/{pid}/{name}");
+        let current = fs::read_to_string(&path).unwrap_or_default();
+        if current.trim() == value.trim_start_matches("0x") {
+            return Ok(());
+        }
+        fs::write(&path, &value).map_err(RestoreError::io(format!("setting {name} to {value}")))
+    };
+    if let Err(e) = write("oom_score_adj", task.oom_score_adj.to_string()) {
+        // Lowering it needs CAP_SYS_RESOURCE.
+        tracing::warn!("oom_score_adj stays as it is here: {e}");
+    }
+    write("coredump_filter", format!("{:#x}", mm.coredump_filter))
+}
+
+/// Dumpable is set last: changing credentials resets it, and it governs who may trace the process.
+pub fn dumpable(mm: &stasis_format::record::Mm) -> Option<Call> {
+    (mm.dumpable <= 1)
+        .then(|| Call::new("dumpable", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, mm.dumpable.into(), 0, 0, 0]))
+}
+
+/// Session and process group: a leader leads again, others join the caller's.
+pub fn restore_session(stub: &mut Stub, task: &Task) -> Result<(), RestoreError> {
+    if task.sid == task.pid {
+        stub.call(Call::new("setsid", libc::SYS_setsid, &[]))?;
+    } else if task.pgid == task.pid {
+        stub.call(Call::new("setpgid", libc::SYS_setpgid, &[0, 0]))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! What belongs to one thread: registers, masks, alternate stack, robust list, rseq, scheduling.
+
+use std::io;
+
+use stasis_format::record::Thread;
+
+use super::signals::{borrowed_place, capture_pending};
+use super::{Capture, CaptureError, RestoreError, creds};
+use crate::arch;
+use crate::model::ThreadState;
+use crate::procfs;
+use crate::refusal::Loss;
+use crate::stub::{Call, Stub};
+use crate::sys::{process, ptrace, sched, vm};
+
+const SS_DISABLE: u32 = 2;
+const PR_GET_TID_ADDRESS: i32 = 40;
+const PR_TASK_COMM: usize = 16;
+
+/// Captures thread number `index` of the target.
+pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureError> {
+    let Some(tid) = c.target.threads.get(index).map(|t| t.tid) else {
+        return Err(CaptureError::Target(crate::target::TargetError::Died { pid: c.target.pid }));
+    };
+    let what = |what: &str| format!("{what} of thread {tid}");
+    let task = c.target.proc.task(tid).map_err(CaptureError::read(what("/proc"), tid))?;
+    let status = task.read("status").map_err(CaptureError::read(what("the status"), tid))?;
+    let status = procfs::parse_status(&status).map_err(CaptureError::parse("status", tid))?;
+    let rseq = ptrace::get_rseq(tid).map_err(CaptureError::read(what("the rseq registration"), tid))?;
+    leave_rseq(c, index, rseq.rseq_abi_pointer)?;
+    if ptrace::has_syscall_user_dispatch(tid).unwrap_or(false) {
+        c.survey.refuse(Loss::Attribute, c.target.pid, "its system calls are dispatched to user space", "");
+    }
+    let (regs, sigmask, stopped) = match c.target.threads.get(index) {
+        Some(t) => (t.regs, t.sigmask, t.stopped_by),
+        None => return Err(CaptureError::Target(crate::target::TargetError::Died { pid: c.target.pid })),
+    };
+    let xstate = ptrace::get_xstate(tid).map_err(CaptureError::read(what("the extended registers"), tid))?;
+
+    let mut thread = Thread {
+        tid: status.pid as u32,
+        state: u32::from(stopped.is_some()),
+        comm: comm(&task.read("comm").map_err(CaptureError::read(what("the name"), tid))?),
+        sigmask,
+        rseq: rseq.rseq_abi_pointer,
+        rseq_len: rseq.rseq_abi_size,
+        rseq_sig: rseq.signature,
+        no_new_privs: u32::from(status.no_new_privs),
+        affinity: sched::affinity(tid).map_err(CaptureError::read(what("the CPU affinity"), tid))?,
+        ioprio: sched::ioprio(tid).map_err(CaptureError::read(what("the I/O priority"), tid))?,
+        personality: personality(&task.read("personality").unwrap_or_default()),
+        ..Thread::default()
+    };
+    (thread.robust_list, thread.robust_list_len) =
+        process::get_robust_list(tid).map_err(CaptureError::read(what("the robust list"), tid))?;
+    scheduling(&mut thread, tid).map_err(CaptureError::read(what("the scheduling"), tid))?;
+    inside(c, index, &mut thread)?;
+    let securebits = c.target.call(index, libc::SYS_prctl, [libc::PR_GET_SECUREBITS as u64, 0, 0, 0, 0, 0])?;
+    thread.creds = creds::capture(c.tree, &status, securebits.max(0) as u32)?;
+    if status.seccomp != 0 {
+        // Already refused for the process as a whole, see the task's survey.
+        tracing::debug!(tid, "seccomp");
+    }
+    let id = c.tree.new_id();
+    Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending: capture_pending(tid, false)? })
+}
+
+/// comm with its newline taken off, padded with NULs.
+pub fn comm(text: &[u8]) -> [u8; PR_TASK_COMM] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    let mut comm = [0u8; PR_TASK_COMM];
+    for (to, from) in comm.iter_mut().zip(text).take(PR_TASK_COMM - 1) {
+        *to = *from;
+    }
+    comm
+}
+
+fn personality(text: &[u8]) -> u32 {
+    std::str::from_utf8(text).ok().and_then(|t| u32::from_str_radix(t.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// A thread inside a restartable sequence is moved to its abort handler, in the target as in the image: calls of ours
+/// would make the kernel forget that it was inside.
+fn leave_rseq(c: &mut Capture, index: usize, area: u64) -> Result<(), CaptureError> {
+    if area == 0 {
+        return Ok(());
+    }
+    let pid = c.target.pid;
+    let mut word = [0u8; 8];
+    // struct rseq: cpu_id_start u32, cpu_id u32, rseq_cs u64 (include/uapi/linux/rseq.h).
+    if vm::read_exact_at(pid, area + 8, &mut word).is_err() {
+        return Ok(());
+    }
+    let cs = u64::from_ne_bytes(word);
+    if cs == 0 {
+        return Ok(());
+    }
+    // struct rseq_cs: version u32, flags u32, start_ip u64, post_commit_offset u64, abort_ip u64.
+    let mut bytes = [0u8; 32];
+    if vm::read_exact_at(pid, cs, &mut bytes).is_err() {
+        return Ok(());
+    }
+    let at = |i: usize| u64::from_ne_bytes(bytes[i..][..8].try_into().unwrap_or_default());
+    c.target.correct(index, |regs| arch::abort_rseq(regs, at(8), at(16), at(24)));
+    Ok(())
+}
+
+fn scheduling(t: &mut Thread, tid: i32) -> io::Result<()> {
+    let attr = sched::getattr(tid)?;
+    t.sched_policy = attr.policy;
+    t.sched_flags = attr.flags as u32;
+    t.nice = attr.nice;
+    t.sched_priority = attr.priority;
+    (t.sched_runtime, t.sched_deadline, t.sched_period) = (attr.runtime, attr.deadline, attr.period);
+    (t.sched_util_min, t.sched_util_max) = (attr.util_min, attr.util_max);
+    Ok(())
+}
+
+/// What only the thread itself can tell.
+fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<(), CaptureError> {
+    let pid = c.target.pid;
+    let place = borrowed_place(c);
+    let mut saved = [0u8; 32];
+    vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
+    let mut read = |c: &mut Capture, nr: i64, args: [u64; 6]| -> Result<[u8; 24], CaptureError> {
+        let ret = c.target.call(index, nr, args)?;
+        let mut out = [0u8; 24];
+        if ret >= 0 {
+            vm::read_exact_at(pid, place, &mut out).map_err(CaptureError::read("the stack", pid))?;
+        }
+        Ok(out)
+    };
+    let word = |b: &[u8; 24], i: usize| u64::from_ne_bytes(b[i..][..8].try_into().unwrap_or_default());
+    let stack = read(c, libc::SYS_sigaltstack, [0, place, 0, 0, 0, 0])?;
+    let tid_address = read(c, libc::SYS_prctl, [PR_GET_TID_ADDRESS as u64, place, 0, 0, 0, 0])?;
+    let death = read(c, libc::SYS_prctl, [libc::PR_GET_PDEATHSIG as u64, place, 0, 0, 0, 0])?;
+    vm::write(pid, &[(place, 32)], &saved).map_err(CaptureError::read("the stack", pid))?;
+    (t.ss_sp, t.ss_size) = (word(&stack, 0), word(&stack, 16));
+    t.ss_flags = word(&stack, 8) as u32;
+    t.clear_child_tid = word(&tid_address, 0);
+    t.pdeath_signal = word(&death, 0) as u32;
+    t.timer_slack =
+        c.target.call(index, libc::SYS_prctl, [libc::PR_GET_TIMERSLACK as u64, 0, 0, 0, 0, 0])?.max(0) as u64;
+    Ok(())
+}
+
+/// Gives a new thread everything but registers, credentials and pending signals.
+pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
+    let comm = stub.put(0, &t.comm)?;
+    let mut calls = vec![
+        Call::new("naming a thread", libc::SYS_prctl, &[libc::PR_SET_NAME as u64, comm, 0, 0, 0]),
+        Call::new("set_tid_address", libc::SYS_set_tid_address, &[t.clear_child_tid]),
+        Call::new("timer slack", libc::SYS_prctl, &[libc::PR_SET_TIMERSLACK as u64, t.timer_slack, 0, 0, 0]),
+        Call::new("death signal", libc::SYS_prctl, &[libc::PR_SET_PDEATHSIG as u64, t.pdeath_signal.into(), 0, 0, 0]),
+        Call::new("personality", libc::SYS_personality, &[t.personality.into()]),
+    ];
+    if t.robust_list != 0 {
+        calls.push(Call::new("robust list", libc::SYS_set_robust_list, &[t.robust_list, t.robust_list_len]));
+    }
+    let mut stack = t.ss_sp.to_ne_bytes().to_vec();
+    // A thread that runs on its alternate stack cannot say so itself; the kernel finds out by the stack pointer.
+    let flags = if t.ss_size == 0 { SS_DISABLE } else { t.ss_flags & !1 };
+    stack.extend_from_slice(&u64::from(flags).to_ne_bytes());
+    stack.extend_from_slice(&t.ss_size.to_ne_bytes());
+    let at = stub.put(64, &stack)?;
+    calls.push(Call::new("alternate signal stack", libc::SYS_sigaltstack, &[at, 0]));
+    if t.rseq != 0 {
+        let args = [t.rseq, t.rseq_len.into(), 0, t.rseq_sig.into()];
+        calls.push(Call::new("registering rseq", libc::SYS_rseq, &args));
+    }
+    let mask = stub.put(4096, &t.affinity)?;
+    // Processors that this host does not have are no reason to fail; none of them is (EINVAL), and then any will do.
+    calls.push(
+        Call::new("CPU affinity", libc::SYS_sched_setaffinity, &[0, t.affinity.len() as u64, mask])
+            .forgiving(&[libc::EINVAL]),
+    );
+    calls.push(Call::new("I/O priority", libc::SYS_ioprio_set, &[1, 0, t.ioprio.into()]).forgiving(&[libc::EPERM]));
+    let attr = stub.put(128, &sched_attr(t))?;
+    calls.push(Call::new("scheduling", libc::SYS_sched_setattr, &[0, attr, 0]));
+    if t.no_new_privs != 0 {
+        calls.push(Call::new("no_new_privs", libc::SYS_prctl, &[libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0]));
+    }
+    stub.run_in(tid, &calls)?;
+    Ok(())
+}
+
+/// `struct sched_attr` of sched_setattr(2).
+fn sched_attr(t: &Thread) -> Vec<u8> {
+    /// SCHED_FLAG_RESET_ON_FORK, RECLAIM, DL_OVERRUN: what a policy itself can set.
+    const SETTABLE: u32 = 0x7;
+    /// SCHED_FLAG_UTIL_CLAMP_MIN and MAX, when they are not the default.
+    let clamp = if t.sched_util_min != 0 || (t.sched_util_max != 0 && t.sched_util_max != 1024) { 0x60 } else { 0 };
+    let flags = u64::from(t.sched_flags & SETTABLE | clamp);
+    let mut bytes = 56u32.to_ne_bytes().to_vec();
+    bytes.extend_from_slice(&t.sched_policy.to_ne_bytes());
+    bytes.extend_from_slice(&flags.to_ne_bytes());
+    bytes.extend_from_slice(&t.nice.to_ne_bytes());
+    bytes.extend_from_slice(&t.sched_priority.to_ne_bytes());
+    for word in [t.sched_runtime, t.sched_deadline, t.sched_period] {
+        bytes.extend_from_slice(&word.to_ne_bytes());
+    }
+    bytes.extend_from_slice(&t.sched_util_min.to_ne_bytes());
+    bytes.extend_from_slice(&t.sched_util_max.to_ne_bytes());
+    bytes
+}
+
+/// Sets the final registers and mask of a thread that has come to its last stop.
+pub fn restore_cpu(tid: i32, t: &ThreadState) -> Result<(), RestoreError> {
+    let what = |what: &str| format!("setting the {what} of thread {}", t.thread.tid);
+    if !t.cpu.xstate.is_empty() {
+        ptrace::set_xstate(tid, &t.cpu.xstate).map_err(|e| match e.raw_os_error() {
+            Some(libc::EINVAL) => RestoreError::Host(format!(
+                "this processor cannot take the extended registers of thread {} ({} bytes, components {:#x}); restart \
+                 it on one of the same kind",
+                t.thread.tid,
+                t.cpu.xstate.len(),
+                t.cpu.xfeatures
+            )),
+            _ => RestoreError::io(what("extended registers"))(e),
+        })?;
+    }
+    let mut regs = arch::from_record(&t.cpu);
+    arch::without_restart_block(&mut regs);
+    ptrace::set_regs(tid, &regs).map_err(RestoreError::io(what("registers")))?;
+    ptrace::set_sigmask(tid, t.thread.sigmask).map_err(RestoreError::io(what("signal mask")))
+}

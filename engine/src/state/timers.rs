@@ -1,0 +1,140 @@
+//! Timers of a process: setitimer(2) and timer_create(2).
+
+use stasis_format::record::{Itimer, PosixTimer};
+
+use super::signals::borrowed_place;
+use super::{Capture, CaptureError, RestoreError};
+use crate::procfs;
+use crate::stub::{Call, Stub};
+use crate::sys::vm;
+
+const NANOS: u64 = 1_000_000_000;
+/// `PR_TIMER_CREATE_RESTORE_IDS`, Linux 6.16.
+const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
+/// Most timers that are made and thrown away to reach an identifier on kernels without that call.
+const MAX_TRIES: u32 = 100_000;
+
+/// Interval timers that are armed.
+pub fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
+    let mut timers = Vec::new();
+    for which in 0..3u32 {
+        let words = ask(c, "an interval timer", libc::SYS_getitimer, [which.into(), 0, 0, 0, 0, 0], 1)?;
+        let nanos = |s: u64, us: u64| s.saturating_mul(NANOS).saturating_add(us.saturating_mul(1000));
+        let (interval, value) = (nanos(words[0], words[1]), nanos(words[2], words[3]));
+        if value != 0 {
+            timers.push(Itimer { which, pad: 0, value, interval });
+        }
+    }
+    Ok(timers)
+}
+
+/// POSIX timers.
+pub fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
+    let pid = c.target.pid;
+    let text = c.target.proc.read("timers").map_err(CaptureError::read("the list of timers", pid))?;
+    let list = procfs::parse_timers(&text).map_err(CaptureError::parse("timers", pid))?;
+    let mut timers = Vec::new();
+    for t in list {
+        let id = t.id as u64;
+        let words = ask(c, "a timer", libc::SYS_timer_gettime, [id, 0, 0, 0, 0, 0], 1)?;
+        let overrun = c.target.call(0, libc::SYS_timer_getoverrun, [id, 0, 0, 0, 0, 0])?.max(0);
+        timers.push(PosixTimer {
+            timer_id: t.id as u32,
+            clockid: t.clockid,
+            notify: t.notify,
+            signo: t.signal as u32,
+            sigev_value: t.sigev_value,
+            tid: t.tid.unwrap_or(0) as u32,
+            flags: 0,
+            interval: words[0].saturating_mul(NANOS).saturating_add(words[1]),
+            value: words[2].saturating_mul(NANOS).saturating_add(words[3]),
+            overrun: overrun as u32,
+            pad: 0,
+        });
+    }
+    Ok(timers)
+}
+
+/// Makes a call that fills four words; argument `out` is their address.
+fn ask(c: &mut Capture, what: &str, nr: i64, mut args: [u64; 6], out: usize) -> Result<[u64; 4], CaptureError> {
+    let pid = c.target.pid;
+    let place = borrowed_place(c);
+    let mut saved = [0u8; 32];
+    vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
+    args[out] = place;
+    let ret = c.target.call(0, nr, args)?;
+    let mut bytes = [0u8; 32];
+    let read = vm::read_exact_at(pid, place, &mut bytes);
+    vm::write(pid, &[(place, 32)], &saved).map_err(CaptureError::read("the stack", pid))?;
+    read.map_err(CaptureError::read(what, pid))?;
+    if ret < 0 {
+        return Err(CaptureError::read(what, pid)(std::io::Error::from_raw_os_error(-ret as i32)));
+    }
+    let mut words = [0u64; 4];
+    for (word, b) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = u64::from_ne_bytes(b.try_into().unwrap_or_default());
+    }
+    Ok(words)
+}
+
+/// Makes the POSIX timers with their identifiers, disarmed.
+pub fn restore_posix(stub: &mut Stub, timers: &[PosixTimer]) -> Result<(), RestoreError> {
+    if timers.is_empty() {
+        return Ok(());
+    }
+    let invalid: &[i32] = &[libc::EINVAL];
+    let by_id = stub.call(
+        Call::new("timer identifiers", libc::SYS_prctl, &[PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0]).forgiving(invalid),
+    )? == 0;
+    let mut sorted: Vec<&PosixTimer> = timers.iter().collect();
+    sorted.sort_by_key(|t| t.timer_id);
+    for t in sorted {
+        create(stub, t, by_id)?;
+    }
+    if by_id {
+        stub.call(Call::new("timer identifiers", libc::SYS_prctl, &[PR_TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0]))?;
+    }
+    Ok(())
+}
+
+fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreError> {
+    // struct sigevent: value, signo, notify, tid.
+    let mut event = t.sigev_value.to_ne_bytes().to_vec();
+    for word in [t.signo, t.notify, t.tid] {
+        event.extend_from_slice(&word.to_ne_bytes());
+    }
+    event.resize(64, 0);
+    let at = stub.put(0, &event)?;
+    for _ in 0..MAX_TRIES {
+        let id_at = stub.put(64, &t.timer_id.to_ne_bytes())?;
+        let what = format!("creating timer {}", t.timer_id);
+        stub.call(Call::new(what, libc::SYS_timer_create, &[t.clockid as u64, at, id_at]))?;
+        let mut got = [0u8; 4];
+        vm::read_exact_at(stub.pid, id_at, &mut got).map_err(RestoreError::io("reading a timer's identifier"))?;
+        let got = u32::from_ne_bytes(got);
+        if got == t.timer_id {
+            return Ok(());
+        }
+        stub.call(Call::new("deleting a timer", libc::SYS_timer_delete, &[got.into()]))?;
+        if by_id {
+            break;
+        }
+    }
+    Err(RestoreError::Host(format!("this kernel does not give timer {} its identifier back", t.timer_id)))
+}
+
+/// Arms all timers, as the last thing before the process runs. The leader makes the calls.
+pub fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
+    for t in itimers {
+        let words = [t.interval / NANOS, t.interval % NANOS / 1000, t.value / NANOS, (t.value % NANOS / 1000).max(1)];
+        let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
+        stub.call(Call::new("arming an interval timer", libc::SYS_setitimer, &[t.which.into(), at, 0]))?;
+    }
+    for t in posix.iter().filter(|t| t.value != 0) {
+        let words = [t.interval / NANOS, t.interval % NANOS, t.value / NANOS, t.value % NANOS];
+        let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
+        let args = [t.timer_id.into(), 0, at, 0];
+        stub.call(Call::new(format!("arming timer {}", t.timer_id), libc::SYS_timer_settime, &args))?;
+    }
+    Ok(())
+}

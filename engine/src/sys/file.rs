@@ -1,0 +1,90 @@
+//! What fcntl(2), ioctl(2) and tee(2) tell of descriptors, where nix has no wrapper.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+const F_GETOWN_EX: i32 = 16;
+const F_GETSIG: i32 = 11;
+const F_GET_SEALS: i32 = 1034;
+
+fn check(ret: i64) -> io::Result<i64> {
+    if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
+}
+
+fn fcntl(fd: &impl AsFd, command: i32, arg: u64) -> io::Result<i64> {
+    // SAFETY: callers pass numbers, or pointers to live structures of the size the command wants.
+    check(i64::from(unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), command, arg) }))
+}
+
+/// Seals of a memfd.
+pub fn seals(fd: &impl AsFd) -> io::Result<u32> {
+    Ok(fcntl(fd, F_GET_SEALS, 0)? as u32)
+}
+
+/// Adds seals to a memfd.
+pub fn add_seals(fd: &impl AsFd, seals: u32) -> io::Result<()> {
+    const F_ADD_SEALS: i32 = 1033;
+    fcntl(fd, F_ADD_SEALS, seals.into()).map(drop)
+}
+
+/// Magic number of the file system (statfs(2)).
+pub fn fs_magic(fd: &impl AsFd) -> io::Result<u64> {
+    Ok(nix::sys::statfs::fstatfs(fd)?.filesystem_type().0 as u64)
+}
+
+/// Receiver of SIGIO: kind (F_OWNER_*) and id, 0 for none.
+pub fn get_owner(fd: &impl AsFd) -> io::Result<(i32, i32)> {
+    let mut owner = [0i32; 2];
+    fcntl(fd, F_GETOWN_EX, owner.as_mut_ptr() as u64)?;
+    Ok((owner[0], owner[1]))
+}
+
+/// Signal sent instead of SIGIO, 0 for SIGIO itself.
+pub fn get_signal(fd: &impl AsFd) -> io::Result<i32> {
+    Ok(fcntl(fd, F_GETSIG, 0)? as i32)
+}
+
+/// Size of a pipe in bytes.
+pub fn pipe_size(fd: &impl AsFd) -> io::Result<usize> {
+    Ok(fcntl(fd, libc::F_GETPIPE_SZ, 0)? as usize)
+}
+
+/// Sets the size of a pipe.
+pub fn set_pipe_size(fd: &impl AsFd, size: usize) -> io::Result<()> {
+    fcntl(fd, libc::F_SETPIPE_SZ, size as u64).map(drop)
+}
+
+/// Bytes that wait to be read (`FIONREAD`).
+pub fn readable_bytes(fd: &impl AsFd) -> io::Result<usize> {
+    let mut n = 0i32;
+    // SAFETY: the argument outlives the call and is an int, as the request says.
+    check(i64::from(unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::FIONREAD, &raw mut n) }))?;
+    Ok(n.max(0) as usize)
+}
+
+/// A duplicate with a number not below `floor`, closed on execve(2).
+pub fn dup_above(fd: &impl AsFd, floor: i32) -> io::Result<OwnedFd> {
+    let new = fcntl(fd, libc::F_DUPFD_CLOEXEC, floor as u64)?;
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(new as i32) })
+}
+
+/// Copies up to `len` bytes from the front of a pipe without taking them.
+pub fn peek_pipe(fd: &OwnedFd, len: usize) -> io::Result<Vec<u8>> {
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    // tee moves whole buffers, one page each at least, so the helper has to be as large as the original.
+    let size = pipe_size(fd)?.max(len);
+    set_pipe_size(&write, size)?;
+    // SAFETY: only descriptors and numbers are passed.
+    let n =
+        check(unsafe { libc::tee(fd.as_raw_fd(), write.as_raw_fd(), size, libc::SPLICE_F_NONBLOCK) as i64 })?;
+    drop(write);
+    let mut bytes = Vec::with_capacity(n as usize);
+    File::from(read).read_to_end(&mut bytes)?;
+    if bytes.len() < len {
+        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+    }
+    Ok(bytes)
+}

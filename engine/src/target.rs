@@ -1,0 +1,307 @@
+//! A seized process: all of its threads stand still, and whatever happens they run on again.
+//!
+//! [`Target`] is a guard. Dropping it puts every thread back to where it was found and detaches, so that neither an
+//! error nor an early return can leave the process stopped or changed.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::arch;
+use crate::procfs::Proc;
+use crate::sys::ptrace::{self, Regs, Stop};
+use crate::sys::vm;
+
+/// Why a process could not be seized.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// No such process.
+    #[error("there is no process {0}")]
+    Gone(i32),
+    /// The kernel says no.
+    #[error("process {pid} cannot be stopped: {source}")]
+    Seize {
+        /// The process or thread.
+        pid: i32,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The process ended while it was looked at.
+    #[error("process {pid} ended while it was being checkpointed")]
+    Died {
+        /// The process.
+        pid: i32,
+    },
+    /// A system call made inside of it failed to run.
+    #[error("a system call could not be made inside thread {tid}: {source}")]
+    Call {
+        /// The thread.
+        tid: i32,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// No `syscall` instruction was found.
+    #[error("process {0} has no system call instruction in its vDSO or code to borrow")]
+    NoSyscall(i32),
+    /// New threads kept appearing.
+    #[error("process {0} starts threads faster than they can be stopped; try again")]
+    Busy(i32),
+}
+
+/// A seized thread.
+#[derive(Debug)]
+pub struct Thread {
+    /// Its id.
+    pub tid: i32,
+    /// Registers it was found with, as they are to be put back.
+    pub regs: Regs,
+    /// Mask of blocked signals.
+    pub sigmask: u64,
+    /// Signal of the job-control stop it was found in.
+    pub stopped_by: Option<i32>,
+    /// Whether a call of ours has changed its registers and mask.
+    dirty: bool,
+    /// Whether the registers found were corrected and have to be written back.
+    corrected: bool,
+    /// Signals that arrived during our calls and cannot be blocked.
+    postponed: Vec<i32>,
+    gone: bool,
+}
+
+/// A seized process.
+#[derive(Debug)]
+pub struct Target {
+    /// Process id.
+    pub pid: i32,
+    /// Its /proc directory.
+    pub proc: Proc,
+    /// Its threads, the leader first.
+    pub threads: Vec<Thread>,
+    syscall_insn: u64,
+}
+
+/// Rounds of looking for new threads before giving up.
+const MAX_ROUNDS: usize = 100;
+
+impl Target {
+    /// Seizes and stops all threads of a process.
+    pub fn seize(pid: i32) -> Result<Self, TargetError> {
+        let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
+        let mut target = Self { pid, proc, threads: Vec::new(), syscall_insn: 0 };
+        for _ in 0..MAX_ROUNDS {
+            let tids = target.proc.tids().map_err(|_| TargetError::Gone(pid))?;
+            let new: Vec<i32> = tids.into_iter().filter(|t| target.threads.iter().all(|h| h.tid != *t)).collect();
+            if new.is_empty() {
+                target.threads.retain(|t| !t.gone);
+                return if target.threads.is_empty() { Err(TargetError::Died { pid }) } else { Ok(target) };
+            }
+            let mut seized = Vec::new();
+            for tid in new {
+                match ptrace::seize(tid, false).and_then(|()| ptrace::interrupt(tid)) {
+                    Ok(()) => seized.push(tid),
+                    // A thread that has just ended is no obstacle; the leader that cannot be seized is.
+                    Err(e) if e.raw_os_error() == Some(libc::ESRCH) && tid != pid => {}
+                    Err(e) if e.raw_os_error() == Some(libc::ESRCH) => return Err(TargetError::Gone(pid)),
+                    Err(source) => {
+                        for tid in seized {
+                            target.adopt(tid);
+                        }
+                        return Err(TargetError::Seize { pid: tid, source });
+                    }
+                }
+            }
+            for tid in seized {
+                target.adopt(tid);
+            }
+        }
+        Err(TargetError::Busy(pid))
+    }
+
+    /// Waits for the stop of a thread that was asked to stop, and notes how it was found.
+    fn adopt(&mut self, tid: i32) {
+        let mut thread = Thread {
+            tid,
+            // Overwritten below; a thread that is gone has no registers that matter.
+            regs: arch::from_record(&Default::default()),
+            sigmask: 0,
+            stopped_by: None,
+            dirty: false,
+            corrected: false,
+            postponed: Vec::new(),
+            gone: false,
+        };
+        match thread.wait_event() {
+            Ok(stopped_by) => {
+                thread.stopped_by = stopped_by;
+                match (ptrace::get_regs(tid), ptrace::get_sigmask(tid)) {
+                    (Ok(regs), Ok(mask)) => (thread.regs, thread.sigmask) = (regs, mask),
+                    _ => thread.gone = true,
+                }
+                let found = thread.regs.rax;
+                arch::hide_interruption(&mut thread.regs);
+                thread.corrected = thread.regs.rax != found;
+            }
+            Err(_) => thread.gone = true,
+        }
+        self.threads.push(thread);
+    }
+
+    /// The leader.
+    pub fn leader(&mut self) -> Result<&mut Thread, TargetError> {
+        let pid = self.pid;
+        self.threads.iter_mut().find(|t| t.tid == pid).ok_or(TargetError::Died { pid })
+    }
+
+    /// Finds a `syscall` instruction in the vDSO or, failing that, in other code: `areas` are the executable ones.
+    pub fn find_syscall(&mut self, areas: &[(u64, u64)]) -> Result<(), TargetError> {
+        const PIECE: usize = 64 << 10;
+        let mut buf = vec![0u8; PIECE];
+        for &(start, end) in areas {
+            let mut at = start;
+            while at < end {
+                let want = PIECE.min((end - at) as usize);
+                let Ok(n) = vm::read(self.pid, &[(at, want as u64)], &mut buf[..want]) else { break };
+                if let Some(i) = buf[..n].windows(2).position(|w| w == arch::SYSCALL_INSN) {
+                    self.syscall_insn = at + i as u64;
+                    return Ok(());
+                }
+                at += PIECE as u64 - 1;
+            }
+        }
+        Err(TargetError::NoSyscall(self.pid))
+    }
+
+    /// Makes a system call inside thread number `index`; the result is the kernel's, negative errno for an error.
+    pub fn call(&mut self, index: usize, nr: i64, args: [u64; 6]) -> Result<i64, TargetError> {
+        let (pid, insn) = (self.pid, self.syscall_insn);
+        match self.threads.get_mut(index) {
+            Some(thread) => thread.call(insn, nr, args),
+            None => Err(TargetError::Died { pid }),
+        }
+    }
+
+    /// Corrects the registers that thread number `index` will run on with.
+    pub fn correct(&mut self, index: usize, change: impl FnOnce(&mut Regs)) {
+        if let Some(thread) = self.threads.get_mut(index) {
+            let before = thread.regs.rip;
+            change(&mut thread.regs);
+            thread.corrected |= thread.regs.rip != before;
+        }
+    }
+
+    /// Lets everything run on (or, with `kill`, ends it first, so that nothing runs between image and death).
+    pub fn release(mut self, kill: bool) -> io::Result<()> {
+        if kill {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid), nix::sys::signal::Signal::SIGKILL)?;
+            for thread in &mut self.threads {
+                thread.gone = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Thread {
+    /// Waits for the event stop; signals on their way are let through first, their handlers then begin behind the
+    /// stop.
+    fn wait_event(&mut self) -> Result<Option<i32>, TargetError> {
+        loop {
+            match ptrace::wait(self.tid) {
+                Ok((_, Stop::Event)) => return Ok(None),
+                Ok((_, Stop::Group(sig))) => return Ok(Some(sig)),
+                Ok((_, Stop::Signal(sig))) => {
+                    ptrace::cont(self.tid, sig).map_err(|source| TargetError::Call { tid: self.tid, source })?;
+                }
+                Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
+                    self.gone = true;
+                    return Err(TargetError::Died { pid: self.tid });
+                }
+                Ok((_, Stop::Syscall | Stop::Other(_))) => {
+                    ptrace::cont(self.tid, 0).map_err(|source| TargetError::Call { tid: self.tid, source })?;
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, insn: u64, nr: i64, args: [u64; 6]) -> Result<i64, TargetError> {
+        let tid = self.tid;
+        let failed = |source| TargetError::Call { tid, source };
+        if !self.dirty {
+            ptrace::set_sigmask(tid, !0).map_err(failed)?;
+            self.dirty = true;
+        }
+        ptrace::set_regs(tid, &arch::call_regs(&self.regs, insn, nr, args)).map_err(failed)?;
+        self.next_syscall_stop()?;
+        self.next_syscall_stop()?;
+        Ok(arch::result(&ptrace::get_regs(tid).map_err(failed)?))
+    }
+
+    fn next_syscall_stop(&mut self) -> Result<(), TargetError> {
+        let tid = self.tid;
+        loop {
+            ptrace::cont_to_syscall(tid).map_err(|source| TargetError::Call { tid, source })?;
+            match ptrace::wait(tid) {
+                Ok((_, Stop::Syscall)) => return Ok(()),
+                // SIGSTOP cannot be blocked: it is sent again when the thread runs on.
+                Ok((_, Stop::Signal(sig))) => self.postponed.push(sig),
+                Ok((_, Stop::Event | Stop::Group(_) | Stop::Other(_))) => {}
+                Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
+                    self.gone = true;
+                    return Err(TargetError::Died { pid: tid });
+                }
+            }
+        }
+    }
+
+    /// Puts the thread back to where it was found and lets it run.
+    ///
+    /// After calls of ours it is brought to an event stop first: only from there does the kernel look at the
+    /// registers for a call to restart.
+    fn release(&mut self) -> Result<(), TargetError> {
+        if self.gone {
+            return Ok(());
+        }
+        let tid = self.tid;
+        let failed = |source| TargetError::Call { tid, source };
+        if self.dirty {
+            ptrace::interrupt(tid).map_err(failed)?;
+            ptrace::cont(tid, 0).map_err(failed)?;
+            loop {
+                match ptrace::wait(tid) {
+                    Ok((_, Stop::Event | Stop::Group(_))) => break,
+                    Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => return Err(TargetError::Died { pid: tid }),
+                    Ok((_, Stop::Signal(sig))) => {
+                        self.postponed.push(sig);
+                        ptrace::cont(tid, 0).map_err(failed)?;
+                    }
+                    Ok(_) => ptrace::cont(tid, 0).map_err(failed)?,
+                }
+            }
+        }
+        if self.dirty || self.corrected {
+            ptrace::set_regs(tid, &self.regs).map_err(failed)?;
+        }
+        if self.dirty {
+            ptrace::set_sigmask(tid, self.sigmask).map_err(failed)?;
+        }
+        ptrace::detach(tid).map_err(failed)
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let mut again: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+        for thread in &mut self.threads {
+            if let Err(e) = thread.release() {
+                tracing::debug!(tid = thread.tid, error = %e, "thread could not be released");
+            }
+            if !thread.gone {
+                again.insert(thread.tid, std::mem::take(&mut thread.postponed));
+            }
+        }
+        for (tid, signals) in again {
+            for sig in signals {
+                let _ = crate::sys::process::tgkill(self.pid, tid, sig);
+            }
+        }
+    }
+}
