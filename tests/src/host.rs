@@ -1,0 +1,74 @@
+//! What this machine offers. A test that cannot run here prints one sentence and returns.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// The path of a program, or nothing and a sentence on stderr if it is not installed.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        eprintln!("not tested here: {name} is not installed (`cargo xtask test` installs it)");
+    }
+    found
+}
+
+/// A fresh directory that every user may use: victims become other users.
+pub fn workdir() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::Builder::new().prefix("stasis-test-").tempdir().expect("a temporary directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777))
+        .expect("its mode can be set");
+    dir
+}
+
+/// Held by tests that want both processors or gigabytes, so that they run one after the other.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static HEAVY: Mutex<()> = Mutex::new(());
+    HEAVY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The state letter of a process (proc_pid_stat(5), field 3), if there is such a process.
+pub fn state_of(pid: i32) -> Option<char> {
+    stat_field(pid, 3)?.chars().next()
+}
+
+/// When a process started, in clock ticks since boot: tells it from a later one with its pid.
+pub fn start_of(pid: i32) -> Option<String> {
+    stat_field(pid, 22)
+}
+
+/// The processor time a process has used, in clock ticks of 10 ms; 0 if there is no such process.
+pub fn cpu_ticks(pid: i32) -> u64 {
+    [14, 15].iter().filter_map(|&field| stat_field(pid, field)?.parse::<u64>().ok()).sum()
+}
+
+/// Whether a process is there and still runs (a zombie does not).
+pub fn is_running(pid: i32) -> bool {
+    !matches!(state_of(pid), None | Some('Z' | 'X'))
+}
+
+/// One field of `/proc/PID/stat`, counted from 1 as in its man page; only those behind the comm, from 3 on.
+fn stat_field(pid: i32, field: usize) -> Option<String> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // The comm may hold blanks and parentheses.
+    let (_, behind) = text.rsplit_once(") ")?;
+    behind.split_whitespace().nth(field.checked_sub(3)?).map(str::to_owned)
+}
+
+/// All files below a directory, sorted: to show that a failed command left nothing behind.
+pub fn files_in(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .expect("the directory can be read")
+        .map(|entry| entry.expect("a directory entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,73 @@
+/* Targets that cannot or must not be checkpointed. */
+#include "victim.h"
+#include <sys/inotify.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+KIND(tracer, "traces a child of its own; the child's pid is in `child`")
+{
+	pid_t child = MUST(fork());
+	if (!child) {
+		/* The pipe to the harness, among others, is the parent's. */
+		close_range(3, ~0U, 0);
+		for (;;)
+			pause();
+	}
+	MUST(ptrace(PTRACE_SEIZE, child, NULL, NULL));
+	FILE *file = fopen("child", "w");
+	fprintf(file, "%d\n", child);
+	fclose(file);
+	ready_and_wait();
+	/* Still ours: a checkpoint that was refused must not have taken the child away. */
+	CHECK_EQ(ptrace(PTRACE_INTERRUPT, child, NULL, NULL), 0, "interrupting the traced child");
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+KIND(zombie, "has a child that ended and was not waited for; its pid is in `child`")
+{
+	siginfo_t info;
+	pid_t child = MUST(fork());
+	if (!child)
+		_exit(3);
+	MUST(waitid(P_PID, child, &info, WEXITED | WNOWAIT));
+	FILE *file = fopen("child", "w");
+	fprintf(file, "%d\n", child);
+	fclose(file);
+	ready_and_wait();
+	int status = 0;
+	CHECK_EQ(waitpid(child, &status, 0), child, "waiting for the zombie");
+	CHECK_EQ(WEXITSTATUS(status), 3, "its status");
+}
+
+KIND(unsupported, "holds two descriptors that cannot be carried over (inotify)")
+{
+	int inotify = MUST(inotify_init1(IN_CLOEXEC));
+	int other = MUST(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+	CHECK(inotify >= 0 && other >= 0, "the set-up");
+	ready_and_wait();
+}
+
+KIND(ballast, "holds the number of MiB that the file `size` says, and tells its longest pause in microseconds")
+{
+	static char text[64];
+	slurp("size", text, sizeof(text));
+	size_t size = strtoul(text, NULL, 10) << 20;
+	char *area = MUST(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	sigset_t pending;
+	int64_t last, longest = 0;
+	fill(area, size, 99);
+	say_ready();
+	last = monotonic();
+	do {
+		for (int i = 0; i < 1000; i++) {
+			int64_t now = monotonic();
+			if (now - last > longest)
+				longest = now - last;
+			last = now;
+		}
+		sigpending(&pending);
+	} while (!sigismember(&pending, SIGUSR1));
+	dprintf(STDOUT_FILENO, "%lld\n", (long long)longest / 1000);
+	CHECK(filled(area, size, 99), "the data");
+}
