@@ -1,0 +1,235 @@
+//! Programs that nobody here wrote: what they produce after a checkpoint in the middle is what they would have
+//! produced without one.
+
+use nix::sys::signal::Signal;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use stasis_tests::engine::{restart_detached, run};
+use stasis_tests::program::{Program, Restored, Verdict};
+use stasis_tests::{host, wait};
+
+/// Bytes of text that xz gets: several of its blocks, so that both threads have work.
+const TEXT: usize = 72 << 20;
+
+/// Text with the repetition of prose: words of a small vocabulary in an order that does not repeat.
+fn write_text(path: &Path) {
+    let mut file = std::io::BufWriter::new(fs::File::create(path).expect("a file for the text"));
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut written = 0;
+    while written < TEXT {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let word = format!("w{:x} ", (state >> 40) % 5000);
+        file.write_all(word.as_bytes()).expect("the text can be written");
+        written += word.len();
+    }
+    file.flush().expect("the text can be written");
+}
+
+fn xz(dir: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec xz -T2 -6 --stdout text > out.xz"]).current_dir(dir);
+    command
+}
+
+/// Waits until a program has done some of its work: half a second of processor time since it (re)started.
+fn until_busy(pid: i32) {
+    wait::until("the program to use processor time", || host::cpu_ticks(pid) >= 50);
+}
+
+#[test]
+fn xz_writes_the_same_bytes_after_one_and_after_three_checkpoints_and_from_one_image_twice() {
+    let _alone = host::alone();
+    if host::program("xz").is_none() {
+        return;
+    }
+    let dir = host::workdir();
+    let out = dir.path().join("out.xz");
+    let image = dir.path().join("xz.stasis");
+    write_text(&dir.path().join("text"));
+    run(&mut xz(dir.path())).succeeded();
+    let wanted = fs::read(&out).expect("what xz wrote");
+    let same =
+        |what: &str| assert!(fs::read(&out).expect("what xz wrote") == wanted, "{what} gave other bytes");
+
+    let mut first = Program::start(&mut xz(dir.path()), dir.path());
+    until_busy(first.pid());
+    first.checkpoint_and_kill(&image, &[]);
+    for what in ["the first restart", "the second restart from the same image"] {
+        restart_detached(&image, dir.path()).wait();
+        same(what);
+    }
+
+    let mut again = Program::start(&mut xz(dir.path()), dir.path());
+    until_busy(again.pid());
+    again.checkpoint_and_kill(&image, &[]);
+    for _ in 0..2 {
+        let restored = restart_detached(&image, dir.path());
+        until_busy(restored.pid());
+        restored.checkpoint_and_kill(&image);
+    }
+    restart_detached(&image, dir.path()).wait();
+    same("a chain of three images");
+}
+
+/// Threads, a big dictionary, an open log, handlers, a timer, and sleeps that must not be cut short.
+const PYTHON: &str = r#"
+import os, signal, threading, time
+table = {n: str(n * n) for n in range(1_000_000)}
+log = open('log', 'w')
+ticks, hups, problems, done = 0, 0, [], False
+def tick(*_):
+    global ticks
+    ticks += 1
+def hup(*_):
+    global hups
+    hups += 1
+def go(*_):
+    global done
+    done = True
+signal.signal(signal.SIGALRM, tick)
+signal.signal(signal.SIGHUP, hup)
+signal.signal(signal.SIGUSR1, go)
+counts = [0] * 4
+def work(index):
+    while not done:
+        began = time.monotonic()
+        time.sleep(0.02)
+        if time.monotonic() - began < 0.02:
+            problems.append(f'thread {index}: a sleep was cut short')
+        counts[index] += 1
+threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+for thread in threads:
+    thread.start()
+me = (os.getpid(), threading.get_native_id(), [t.native_id for t in threads])
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+os.write(1, b'ready\n')
+os.close(1)
+os.open('out', os.O_WRONLY | os.O_CREAT)
+line = 0
+while not done:
+    print(line, file=log, flush=True)
+    line += 1
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGHUP)
+seen = ticks
+while ticks == seen:
+    time.sleep(0.01)
+for thread in threads:
+    thread.join()
+if me != (os.getpid(), threading.get_native_id(), me[2]) or hups != 1:
+    problems.append('it is another process or lost its handler')
+if len(table) != 1_000_000 or any(table[n] != str(n * n) for n in range(1_000_000)):
+    problems.append('the dictionary changed')
+log.close()
+if open('log').read() != ''.join(f'{n}\n' for n in range(line)):
+    problems.append('the log has a gap')
+if not all(counts):
+    problems.append('a thread did not run')
+open('verdict', 'w').write('\n'.join(problems) or 'ok\n')
+"#;
+
+/// A timer and a worker thread that exchange messages; SIGUSR1 would start node's debugger, so it goes on by SIGUSR2.
+const NODE: &str = r#"
+const { Worker } = require('worker_threads');
+const fs = require('fs');
+const worker = new Worker(`
+  const { parentPort } = require('worker_threads');
+  let sum = 0;
+  parentPort.on('message', n => { sum += n; parentPort.postMessage(sum); });
+`, { eval: true });
+let sent = 0, expected = 0, received = 0, ticks = 0, wanted = Infinity;
+const problems = [];
+const state = Object.fromEntries([...Array(100000).keys()].map(n => ['k' + n, n * 3]));
+worker.on('message', sum => {
+  received++;
+  if (sum !== received * (received + 1) / 2) problems.push(`message ${received} says ${sum}`);
+  if (received === 20) {
+    fs.writeSync(1, 'ready\n');
+    fs.closeSync(1);
+    fs.openSync('out', 'w');
+  }
+  if (received >= wanted) {
+    for (let n = 0; n < 100000; n++) if (state['k' + n] !== n * 3) problems.push('an object changed');
+    if (ticks < 20) problems.push('the timer did not tick');
+    fs.writeFileSync('verdict', problems.join('\n') || 'ok\n');
+    process.exit(0);
+  }
+});
+setInterval(() => { ticks++; worker.postMessage(++sent); }, 5);
+process.on('SIGUSR2', () => { wanted = received + 20; });
+"#;
+
+/// Runs a script that prints `ready`, takes `signal` as the word to go on, and leaves a verdict, once left running
+/// and once killed and restarted.
+fn script(interpreter: &str, file: &str, text: &str, signal: Signal) {
+    let _alone = host::alone();
+    let Some(path) = host::program(interpreter) else { return };
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    fs::write(dir.path().join(file), text).expect("the script can be written");
+    let mut program = Program::start(Command::new(path).arg(file), dir.path());
+    if !program.ready() {
+        let said = fs::read_to_string(dir.path().join("err")).unwrap_or_default();
+        panic!("{interpreter} did not get ready: {:?}\n{said}", program.finish());
+    }
+    let check = |restored: Restored, what: &str| {
+        restored.go_by(signal);
+        let verdict = restored.finish();
+        let said = fs::read_to_string(dir.path().join("err")).unwrap_or_default();
+        assert_eq!(verdict, Verdict::Intact, "{what}: {said}");
+    };
+    program.checkpoint_and_kill(&image, &[]);
+    let restored = restart_detached(&image, dir.path());
+    restored.checkpoint_and_kill(&image);
+    check(restart_detached(&image, dir.path()), "after two checkpoints");
+}
+
+#[test]
+fn python_with_threads_timer_handlers_and_a_big_dictionary_goes_on_where_it_was() {
+    script("python3", "program.py", PYTHON, Signal::SIGUSR1);
+}
+
+#[test]
+fn node_with_a_timer_and_a_worker_goes_on_where_it_was() {
+    script("node", "program.js", NODE, Signal::SIGUSR2);
+}
+
+#[test]
+fn sqlite_commits_the_transaction_it_was_in() {
+    let _alone = host::alone();
+    if host::program("sqlite3").is_none() {
+        return;
+    }
+    const ROWS: u64 = 1_000_000;
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let insert = format!(
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {ROWS}) \
+         INSERT INTO t SELECT x, hex(x * 7919) || x FROM n;"
+    );
+    let sql = format!(
+        "PRAGMA cache_size = 50;\nCREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);\nINSERT INTO t VALUES (0, 'first');\n\
+         CREATE INDEX i ON t(b);\nBEGIN;\nUPDATE t SET b = 'changed';\n{insert}\nCOMMIT;\n"
+    );
+    fs::write(dir.path().join("script.sql"), sql).expect("the script can be written");
+    let mut program = Program::start(
+        Command::new("sh").args(["-c", "exec sqlite3 -bail data.db < script.sql > out"]),
+        dir.path(),
+    );
+    let journal = dir.path().join("data.db-journal");
+    until_busy(program.pid());
+    wait::until("the transaction to reach the disk", || {
+        fs::metadata(&journal).is_ok_and(|file| file.len() > 0)
+    });
+    program.checkpoint_and_kill(&image, &[]);
+    assert!(journal.exists(), "the transaction was over before the checkpoint");
+    restart_detached(&image, dir.path()).wait();
+    let said = fs::read_to_string(dir.path().join("err")).unwrap_or_default();
+    assert_eq!(said, "", "sqlite3 complained");
+    let check = "PRAGMA integrity_check; SELECT count(*), sum(a) FROM t; SELECT b FROM t WHERE a = 0;";
+    let output = run(Command::new("sqlite3").args(["data.db", check]).current_dir(dir.path())).succeeded();
+    assert_eq!(output.stdout, format!("ok\n{}|{}\nchanged\n", ROWS + 1, ROWS * (ROWS + 1) / 2));
+}

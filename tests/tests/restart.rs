@@ -1,0 +1,113 @@
+//! What `stasis restart` promises around the process: foreground and background, files that changed, descriptors
+//! given by hand, stopped processes.
+
+use nix::sys::signal::Signal;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use stasis_tests::engine::{end_of, restart, restart_detached, stasis};
+use stasis_tests::program::{Program, Restored, VICTIM, send};
+use stasis_tests::{host, wait};
+use tempfile::TempDir;
+
+/// The image of a victim that was killed, in a directory of its own.
+fn image_of(kind: &str) -> (TempDir, PathBuf) {
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let mut victim = Program::victim(VICTIM, kind, dir.path()).expect("the victim gets ready");
+    victim.checkpoint_and_kill(&image, &[]);
+    (dir, image)
+}
+
+/// `stasis restart` in the foreground, once the process it brings back has a pid.
+fn in_the_foreground(dir: &Path, image: &Path) -> (std::process::Child, i32) {
+    let pid_file = dir.join("pid-foreground");
+    let child = stasis(["restart", "--pid-file"]).arg(&pid_file).arg(image).current_dir(dir).spawn();
+    let pid = wait::for_some("the pid file", || fs::read_to_string(&pid_file).ok()?.trim().parse().ok());
+    (child.expect("the engine can be run"), pid)
+}
+
+#[test]
+fn in_the_foreground_the_exit_status_is_the_programs() {
+    let (dir, image) = image_of("idle");
+    let (mut engine, pid) = in_the_foreground(dir.path(), &image);
+    send(pid, Signal::SIGUSR1);
+    assert_eq!(end_of(&mut engine, "restart").code(), Some(0));
+}
+
+#[test]
+fn in_the_foreground_signals_are_forwarded_and_a_death_by_signal_is_128_and_its_number() {
+    let (dir, image) = image_of("idle");
+    let (mut engine, pid) = in_the_foreground(dir.path(), &image);
+    send(i32::try_from(engine.id()).expect("a pid fits"), Signal::SIGTERM);
+    assert_eq!(end_of(&mut engine, "restart").code(), Some(128 + 15));
+    assert!(!host::is_running(pid), "the program outlived the signal");
+}
+
+#[test]
+fn a_stopped_program_is_stopped_after_the_restart_and_continues() {
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let mut victim = Program::victim(VICTIM, "idle", dir.path()).expect("the victim gets ready");
+    send(victim.pid(), Signal::SIGSTOP);
+    wait::until("the victim to stop", || host::state_of(victim.pid()) == Some('T'));
+    victim.checkpoint_and_kill(&image, &[]);
+    let restored = restart_detached(&image, dir.path());
+    wait::until("the restored victim to be stopped", || host::state_of(restored.pid()) == Some('T'));
+    send(restored.pid(), Signal::SIGCONT);
+    restored.go();
+    restored.finish().must_be_intact();
+}
+
+#[test]
+fn a_checkpoint_of_a_stopped_program_leaves_it_stopped() {
+    let dir = host::workdir();
+    let mut victim = Program::victim(VICTIM, "idle", dir.path()).expect("the victim gets ready");
+    send(victim.pid(), Signal::SIGSTOP);
+    wait::until("the victim to stop", || host::state_of(victim.pid()) == Some('T'));
+    stasis_tests::engine::checkpoint(victim.pid(), &dir.path().join("image.stasis"), &[]).succeeded();
+    wait::until("the victim to be stopped", || host::state_of(victim.pid()) == Some('T'));
+    send(victim.pid(), Signal::SIGCONT);
+    victim.go();
+    victim.finish().must_be_intact();
+}
+
+#[test]
+fn a_missing_file_is_an_error_that_names_it() {
+    let (dir, image) = image_of("files");
+    fs::remove_file(dir.path().join("append")).expect("the file is there");
+    restart(&image, dir.path(), &["--detach"]).refused(&["append"]);
+}
+
+#[test]
+fn a_file_cut_below_its_offset_is_an_error_unless_forced() {
+    let (dir, image) = image_of("files");
+    let file = fs::File::options().write(true).open(dir.path().join("plain")).expect("the file is there");
+    file.set_len(100).expect("it can be cut");
+    restart(&image, dir.path(), &["--detach"]).refused(&["plain"]);
+    let pid_file = dir.path().join("pid-forced");
+    restart(&image, dir.path(), &["--detach", "--force-files", "--pid-file", "pid-forced"]).succeeded();
+    assert!(Restored::from_pid_file(&pid_file, dir.path()).is_running());
+}
+
+#[test]
+fn a_file_that_only_grew_is_fine() {
+    use std::io::Write;
+    let (dir, image) = image_of("idle");
+    let mut out = fs::File::options().append(true).open(dir.path().join("out")).expect("the file is there");
+    out.write_all(b"more\n").expect("it can grow");
+    let restored = restart_detached(&image, dir.path());
+    restored.go();
+    restored.finish().must_be_intact();
+}
+
+#[test]
+fn a_descriptor_can_be_replaced_by_hand() {
+    let (dir, image) = image_of("idle");
+    let args = ["--detach", "--pid-file", "pid-replaced", "--fd", "1=elsewhere"];
+    fs::write(dir.path().join("elsewhere"), "").expect("a file for stdout");
+    restart(&image, dir.path(), &args).succeeded();
+    let restored = Restored::from_pid_file(&dir.path().join("pid-replaced"), dir.path());
+    let stdout = fs::read_link(format!("/proc/{}/fd/1", restored.pid())).expect("it has a stdout");
+    assert_eq!(stdout.file_name(), Some("elsewhere".as_ref()));
+}
