@@ -47,27 +47,3 @@ KIND(unsupported, "holds two descriptors that cannot be carried over (inotify)")
 	CHECK(inotify >= 0 && other >= 0, "the set-up");
 	ready_and_wait();
 }
-
-KIND(ballast, "holds the number of MiB that the file `size` says, and tells its longest pause in microseconds")
-{
-	static char text[64];
-	slurp("size", text, sizeof(text));
-	size_t size = strtoul(text, NULL, 10) << 20;
-	char *area = MUST(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-	sigset_t pending;
-	int64_t last, longest = 0;
-	fill(area, size, 99);
-	say_ready();
-	last = monotonic();
-	do {
-		for (int i = 0; i < 1000; i++) {
-			int64_t now = monotonic();
-			if (now - last > longest)
-				longest = now - last;
-			last = now;
-		}
-		sigpending(&pending);
-	} while (!sigismember(&pending, SIGUSR1));
-	dprintf(STDOUT_FILENO, "%lld\n", (long long)longest / 1000);
-	CHECK(filled(area, size, 99), "the data");
-}
