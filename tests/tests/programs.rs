@@ -12,18 +12,28 @@ use stasis_tests::program::{Program, Restored, Verdict};
 use stasis_tests::{host, wait};
 
 /// Bytes of text that xz gets: several of its blocks, so that both threads have work.
-const TEXT: usize = 72 << 20;
+const TEXT: usize = 66 << 20;
 
-/// Text with the repetition of prose: words of a small vocabulary in an order that does not repeat.
+/// Text like a server's log: enough repetition to be quick, no line twice.
 fn write_text(path: &Path) {
     let mut file = std::io::BufWriter::new(fs::File::create(path).expect("a file for the text"));
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut written = 0;
-    while written < TEXT {
+    for number in 1.. {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let word = format!("w{:x} ", (state >> 40) % 5000);
-        file.write_all(word.as_bytes()).expect("the text can be written");
-        written += word.len();
+        let random = state >> 33;
+        let letter = char::from(b'a' + u8::try_from(random % 8).unwrap_or(0));
+        let line = format!(
+            "line {number}: request {} for the resource /{}/index.html was answered with status {} and the usual headers\n",
+            random % 1000,
+            String::from(letter).repeat(24),
+            200 + random % 7,
+        );
+        file.write_all(line.as_bytes()).expect("the text can be written");
+        written += line.len();
+        if written >= TEXT {
+            break;
+        }
     }
     file.flush().expect("the text can be written");
 }
@@ -117,6 +127,7 @@ os.kill(os.getpid(), signal.SIGHUP)
 seen = ticks
 while ticks == seen:
     time.sleep(0.01)
+signal.setitimer(signal.ITIMER_REAL, 0)
 for thread in threads:
     thread.join()
 if me != (os.getpid(), threading.get_native_id(), me[2]) or hups != 1:
@@ -203,7 +214,7 @@ fn sqlite_commits_the_transaction_it_was_in() {
     if host::program("sqlite3").is_none() {
         return;
     }
-    const ROWS: u64 = 1_000_000;
+    const ROWS: u64 = 3_000_000;
     let dir = host::workdir();
     let image = dir.path().join("image.stasis");
     let insert = format!(
