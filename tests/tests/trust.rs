@@ -242,7 +242,11 @@ fn everything_that_cannot_be_carried_over_is_named_at_once_and_can_be_allowed() 
     assert_eq!(inotify.len(), 2);
     let run = checkpoint(victim.pid(), &dir.path().join("image.stasis"), &["--kill"]);
     run.refused(&["inotify", &inotify[0], &inotify[1], &victim.pid().to_string()]);
-    assert!(!dir.path().join("image.stasis").exists());
+    let image = dir.path().join("image.stasis");
+    assert!(!image.exists());
+    checkpoint(victim.pid(), &image, &["--allow", "descriptor"]).succeeded();
+    let said = stasis_tests::engine::run(stasis(["inspect"]).arg(&image)).succeeded().stdout;
+    assert!(said.contains("inotify"), "inspect does not show what was given up:\n{said}");
     victim.go();
     victim.finish().must_be_intact();
 }
