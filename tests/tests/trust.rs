@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use stasis_tests::engine::{checkpoint, end_of, restart, run, stasis, stasis_path};
 use stasis_tests::program::{Program, VICTIM, VICTIM_STATIC, Verdict, send};
@@ -79,6 +80,38 @@ fn a_checkpoint_killed_at_any_step_leaves_the_target_running_and_no_image() {
         victim.go();
         assert_eq!(victim.finish(), Verdict::Intact, "after {signal} at every step");
     }
+}
+
+#[test]
+fn a_checkpoint_killed_between_its_steps_leaves_the_target_running_and_no_image() {
+    const ROUNDS: u32 = 150;
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let mut victim = Program::victim(VICTIM, "waiting", dir.path()).expect("the victim gets ready");
+    let pid = victim.pid().to_string();
+    let start = Instant::now();
+    checkpoint(victim.pid(), &image, &[]).succeeded();
+    let whole = start.elapsed();
+    for round in 0..ROUNDS {
+        fs::remove_file(&image).or_else(ignore_missing).expect("the image can be removed");
+        let mut engine =
+            stasis(["checkpoint", &pid, "-o"]).arg(&image).spawn().expect("the engine can be run");
+        // Not to wait for anything: this is where the blow falls, spread over the whole of a checkpoint.
+        std::thread::sleep(whole * round / ROUNDS);
+        // It may be done already; then the image is whole.
+        let _ = engine.kill();
+        let status = end_of(&mut engine, "a killed checkpoint");
+        assert!(
+            !image.exists() || status.success() || run(stasis(["validate"]).arg(&image)).status.success()
+        );
+    }
+    wait::until("the target to run again", || matches!(host::state_of(victim.pid()), Some('R' | 'S')));
+    victim.go();
+    assert_eq!(victim.finish(), Verdict::Intact, "after {ROUNDS} blows");
+}
+
+fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 #[test]

@@ -122,7 +122,8 @@ KIND(attributes, "comm, cwd, umask, limits, oom_score_adj, personality, THP, cor
 
 KIND(pdeathsig, "a death signal, and a process that is not dumpable")
 {
-	MUST(prctl(PR_SET_PDEATHSIG, SIGWINCH));
+	/* Deadly on purpose: the end of whoever restarted it must not count as the death of its parent. */
+	MUST(prctl(PR_SET_PDEATHSIG, SIGTERM));
 	MUST(prctl(PR_SET_DUMPABLE, 0));
 	across();
 }
