@@ -1,12 +1,36 @@
 //! The Stasis checkpoint image.
 //!
-//! * [`header`]: the 8-byte header of every record and the [`Kind`](header::Kind) of a record.
-//! * [`record`]: the records of revision 2, described once for all uses.
+//! * [`header`], [`head`]: what both revisions share: the header of every record, HEAD and TAIL.
+//! * [`record`]: the records of revision 2, described once for all uses; [`extent`]: pages; [`encoding`]: how they
+//!   are stored.
+//! * [`writer`]: makes an image in one pass. [`parser`]: takes one apart without I/O; [`reader`]: drives it over a
+//!   stream.
+//! * [`error`], [`rules`]: what can be wrong, by name. [`limits`]: every cap.
 //!
 //! Constraints: no I/O of its own, no files, no clock, no `unsafe`; it builds for wasm32, so lengths and offsets
 //! of an image are `u64`; every input is hostile, and memory use is bounded by [`limits`], whatever it says.
 #![forbid(unsafe_code)]
 
+pub mod checksum;
+pub mod encoding;
+pub mod error;
+pub mod extent;
+pub mod frame;
+pub mod head;
 pub mod header;
 pub mod limits;
+pub mod parser;
+pub mod reader;
 pub mod record;
+pub mod rules;
+pub mod writer;
+
+pub use encoding::Encoding;
+pub use error::{Fault, ReadError};
+pub use extent::{ExtentHead, Run};
+pub use head::{Head, KernelVersion};
+pub use header::{Kind, RecordHeader};
+pub use parser::{Event, Parser, Progress, Record, Totals};
+pub use reader::Reader;
+pub use record::{Body, RecordBody};
+pub use writer::{WriteError, Writer};

@@ -11,3 +11,10 @@ pub const MAX_EXTENT_BYTES: u64 = 16 << 20;
 
 /// Most runs in one EXTENT: 16 bytes each have to fit into the record's tail.
 pub const MAX_RUNS: usize = 1024;
+
+/// Most bytes a reader holds that it has not parsed yet: a record twice over, so that small records come in
+/// large reads.
+pub const MAX_LOOKAHEAD: usize = 64 << 10;
+
+/// Entries in one INDEX record: what fits into a payload beside the record's own 24 bytes.
+pub const MAX_INDEX_ENTRIES: usize = (MAX_PAYLOAD - 24) / crate::record::INDEX_ENTRY_LEN;

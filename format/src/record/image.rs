@@ -30,6 +30,23 @@ pub struct IndexEntry {
     pub nr_pages: u32,
 }
 
+impl IndexEntry {
+    /// The entry as it stands in the tail of an INDEX.
+    pub fn to_bytes(&self) -> [u8; INDEX_ENTRY_LEN] {
+        let mut out = std::io::Cursor::new([0; INDEX_ENTRY_LEN]);
+        // The array has the length of the structure.
+        let _ = binrw::BinWrite::write(self, &mut out);
+        out.into_inner()
+    }
+
+    /// The entries in the tail of an INDEX.
+    pub fn list(tail: &[u8]) -> Vec<Self> {
+        tail.chunks_exact(INDEX_ENTRY_LEN)
+            .filter_map(|bytes| binrw::BinRead::read(&mut std::io::Cursor::new(bytes)).ok())
+            .collect()
+    }
+}
+
 records! {
     /// The checkpoint itself; the first record after HEAD, whose bytes it vouches for.
     Image = 3 "IMAGE", tail version: Text "Name and version of the engine that wrote the image." {
