@@ -4,7 +4,8 @@
 //! * [`record`]: the records of revision 2, described once for all uses; [`extent`]: pages; [`encoding`]: how they
 //!   are stored.
 //! * [`writer`]: makes an image in one pass. [`parser`]: takes one apart without I/O; [`reader`]: drives it over a
-//!   stream.
+//!   stream. [`index`]: opens one from its end over [`source`], reading little; [`memory`]: pages by
+//!   address.
 //! * [`error`], [`rules`]: what can be wrong, by name. [`limits`]: every cap.
 //!
 //! Constraints: no I/O of its own, no files, no clock, no `unsafe`; it builds for wasm32, so lengths and offsets
@@ -18,11 +19,14 @@ pub mod extent;
 pub mod frame;
 pub mod head;
 pub mod header;
+pub mod index;
 pub mod limits;
+pub mod memory;
 pub mod parser;
 pub mod reader;
 pub mod record;
 pub mod rules;
+pub mod source;
 pub mod writer;
 
 pub use encoding::Encoding;
@@ -30,7 +34,9 @@ pub use error::{Fault, ReadError};
 pub use extent::{ExtentHead, Run};
 pub use head::{Head, KernelVersion};
 pub use header::{Kind, RecordHeader};
+pub use index::IndexReader;
 pub use parser::{Event, Parser, Progress, Record, Totals};
 pub use reader::Reader;
 pub use record::{Body, RecordBody};
+pub use source::ReadAt;
 pub use writer::{WriteError, Writer};

@@ -18,3 +18,9 @@ pub const MAX_LOOKAHEAD: usize = 64 << 10;
 
 /// Entries in one INDEX record: what fits into a payload beside the record's own 24 bytes.
 pub const MAX_INDEX_ENTRIES: usize = (MAX_PAYLOAD - 24) / crate::record::INDEX_ENTRY_LEN;
+
+/// Most bytes of index that a reader with random access takes into memory: two million records.
+pub const MAX_INDEX_BYTES: u64 = 64 << 20;
+
+/// Most runs of pages of one object that a reader with random access takes into memory.
+pub const MAX_MAPPED_RUNS: usize = 2 << 20;

@@ -1,7 +1,10 @@
 //! Writer and streaming reader, one against the other.
 
+use stasis_format::memory::{MemoryMap, Page};
 use stasis_format::record::{Image, Mm, Task, Vma, Warning};
-use stasis_format::{Body, Encoding, Event, Head, KernelVersion, ReadError, Reader, Run, Writer};
+use stasis_format::{
+    Body, Encoding, Event, Head, IndexReader, KernelVersion, ReadAt, ReadError, Reader, Run, Writer,
+};
 use std::io::Read;
 
 /// Hands out so many bytes a call and counts them.
@@ -19,6 +22,23 @@ impl Read for Trickle<'_> {
         buf[..len].copy_from_slice(now);
         self.left = left;
         Ok(len)
+    }
+}
+
+/// Counts the bytes read.
+struct Counting<'a> {
+    bytes: &'a [u8],
+    read: std::cell::Cell<usize>,
+}
+
+impl ReadAt for Counting<'_> {
+    fn len(&self) -> std::io::Result<u64> {
+        ReadAt::len(self.bytes)
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        self.read.set(self.read.get() + buf.len());
+        self.bytes.read_at(offset, buf)
     }
 }
 
@@ -112,6 +132,39 @@ fn contents_start_on_pages_of_the_image() {
         if let Event::Extent(extent) = event {
             assert!(extent.stored_len == 0 || extent.data_offset % 4096 == 0);
         }
+    }
+}
+
+#[test]
+fn an_image_opens_from_its_end_and_reads_little() {
+    let (bytes, data) = image(5000);
+    let source = Counting { bytes: &bytes, read: 0.into() };
+    let index = IndexReader::open(&source).unwrap();
+    assert_eq!(index.head(), &head());
+    assert_eq!(index.entries().len(), 5007);
+    let read = source.read.get();
+    assert!(read < 5007 * 32 + 1500, "{read} bytes read");
+    let record = index.record(1).unwrap().unwrap();
+    assert!(matches!(record.body, Body::Task(task) if task.pid == 42));
+    let extents: Vec<_> = index.entries().iter().filter(|e| e.kind == 204).collect();
+    assert_eq!(index.read_extent(extents[0]).unwrap(), data[0]);
+    assert_eq!(index.read_extent(extents[1]).unwrap(), vec![0; 9 * 4096]);
+    assert_eq!(index.read_extent(extents[2]).unwrap(), vec![7; 4096]);
+    let map = MemoryMap::open(&index, 2).unwrap();
+    let pages = map.read(&index, 4100, 9000, 100).unwrap();
+    assert_eq!(pages.len(), 3);
+    assert_eq!(pages[0], Page { address: 4096, bytes: None });
+    assert_eq!(pages[1], Page { address: 8192, bytes: Some(data[0][4096..8192].to_vec()) });
+    assert_eq!(pages[2], Page { address: 12288, bytes: Some(data[0][8192..].to_vec()) });
+    let last = Page { address: u64::MAX - 4095, bytes: None };
+    assert_eq!(map.read(&index, u64::MAX, 9000, 100).unwrap(), [last]);
+}
+
+#[test]
+fn opening_a_cut_image_says_so() {
+    let (bytes, _) = image(2);
+    for len in 0..bytes.len() {
+        assert!(IndexReader::open(&bytes[..len]).is_err(), "cut at {len}");
     }
 }
 
