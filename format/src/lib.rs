@@ -6,6 +6,7 @@
 //! * [`writer`]: makes an image in one pass. [`parser`]: takes one apart without I/O; [`reader`]: drives it over a
 //!   stream. [`index`]: opens one from its end over [`source`], reading little; [`memory`]: pages by
 //!   address.
+//! * [`rev1`]: revision 1, writer and reader.
 //! * [`error`], [`rules`]: what can be wrong, by name. [`limits`]: every cap.
 //!
 //! Constraints: no I/O of its own, no files, no clock, no `unsafe`; it builds for wasm32, so lengths and offsets
@@ -25,6 +26,7 @@ pub mod memory;
 pub mod parser;
 pub mod reader;
 pub mod record;
+pub mod rev1;
 pub mod rules;
 pub mod source;
 pub mod writer;
