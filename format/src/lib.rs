@@ -6,6 +6,9 @@
 //! * [`writer`]: makes an image in one pass. [`parser`]: takes one apart without I/O; [`reader`]: drives it over a
 //!   stream. [`index`]: opens one from its end over [`source`], reading little; [`memory`]: pages by
 //!   address.
+//! * [`validate`], [`findings`]: judges a whole image of either revision; [`sniff`]: names what is none.
+//! * [`fields`], [`summary`], [`show`]: a record as people read it; [`walk`]:
+//!   one record after the other as it stands; [`json`]: an image as machines read it.
 //! * [`rev1`]: revision 1, writer and reader.
 //! * [`error`], [`rules`]: what can be wrong, by name. [`limits`]: every cap.
 //!
@@ -17,10 +20,13 @@ pub mod checksum;
 pub mod encoding;
 pub mod error;
 pub mod extent;
+pub mod fields;
+pub mod findings;
 pub mod frame;
 pub mod head;
 pub mod header;
 pub mod index;
+pub mod json;
 pub mod limits;
 pub mod memory;
 pub mod parser;
@@ -28,12 +34,18 @@ pub mod reader;
 pub mod record;
 pub mod rev1;
 pub mod rules;
+pub mod show;
+pub mod sniff;
 pub mod source;
+pub mod summary;
+pub mod validate;
+pub mod walk;
 pub mod writer;
 
 pub use encoding::Encoding;
 pub use error::{Fault, ReadError};
 pub use extent::{ExtentHead, Run};
+pub use findings::{Finding, Severity};
 pub use head::{Head, KernelVersion};
 pub use header::{Kind, RecordHeader};
 pub use index::IndexReader;

@@ -24,3 +24,18 @@ pub const MAX_INDEX_BYTES: u64 = 64 << 20;
 
 /// Most runs of pages of one object that a reader with random access takes into memory.
 pub const MAX_MAPPED_RUNS: usize = 2 << 20;
+
+/// Most findings that a validator keeps; what a broken image says a thousand times is said.
+pub const MAX_FINDINGS: usize = 1000;
+
+/// Most objects that a validator remembers, some 100 bytes each; beyond, what records have to do with each other is
+/// not judged any more, and a finding says so.
+pub const MAX_OBJECTS: usize = 1 << 18;
+
+/// Most areas, runs of pages and references ahead that a validator remembers, 16 to 48 bytes each, each for itself;
+/// beyond, it is the same as with objects.
+pub const MAX_REMEMBERED: usize = 1 << 20;
+
+/// Most bytes that a validator puts through the checksum in search of the next record after a broken one: any
+/// bytes may look like the header of a record, and each has to be tried.
+pub const MAX_SEARCHED: u64 = 256 << 20;

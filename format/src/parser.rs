@@ -186,6 +186,11 @@ impl Parser {
         Totals { length: self.offset, ..self.totals }
     }
 
+    /// Whether parts could not be read, so that counts, index and chain were not judged.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Whether TAIL was met.
     pub fn is_at_end(&self) -> bool {
         self.stage == Stage::End
@@ -337,6 +342,13 @@ impl Parser {
                 }
                 frame
             }
+            (None, faults) if self.soft.is_some() => {
+                self.broken = true;
+                for fault in faults {
+                    self.judge(fault)?;
+                }
+                return Ok(self.parsed(total, None));
+            }
             (None, faults) => return Err(frame::first(faults, self.offset)),
         };
         self.judge_order(&frame)?;
@@ -385,7 +397,15 @@ impl Parser {
         let kind = Kind(frame.header.kind);
         let end = frame.offset + total as u64;
         let record = |body| Record { offset: frame.offset, header: frame.header, id: frame.id, body };
-        let body = match frame.body()? {
+        let body = match frame.body() {
+            Ok(body) => body,
+            Err(fault) => {
+                self.judge(fault)?;
+                self.count(&frame, 0, 0);
+                return Ok(self.parsed(total, None));
+            }
+        };
+        let body = match body {
             Some(body) => body,
             None if kind.is_ignorable() => {
                 self.count(&frame, 0, 0);
