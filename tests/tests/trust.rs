@@ -284,6 +284,15 @@ fn everything_that_cannot_be_carried_over_is_named_at_once_and_can_be_allowed() 
     victim.finish().must_be_intact();
 }
 
+#[test]
+fn a_file_that_lives_on_under_another_name_is_not_quietly_made_two() {
+    let dir = host::workdir();
+    let mut victim = Program::victim(VICTIM, "othername", dir.path()).expect("the victim gets ready");
+    refused(victim.pid(), &["first-name"]);
+    victim.go();
+    victim.finish().must_be_intact();
+}
+
 /// A copy of the engine and a victim that `nobody` may run, wherever the repository lies.
 fn for_nobody(dir: &Path) -> (PathBuf, PathBuf) {
     let copy = |from: &Path, name: &str| {

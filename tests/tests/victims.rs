@@ -49,6 +49,7 @@ victims! {
     files_without_a_name: "deleted",
     file_locks: "locks",
     pipes_and_fifos: "pipes",
+    pipes_with_packets: "packets",
     eventfds: "eventfds",
     epolls: "epolls",
     timerfds: "timerfds",
@@ -65,7 +66,8 @@ victims! {
 #[test]
 fn no_kind_of_victim_is_forgotten() {
     /// What other tests use, in `trust.rs`, `running.rs` and the benchmark.
-    const ELSEWHERE: &[&str] = &["counter", "tracer", "zombie", "unsupported", "ballast", "vessel"];
+    const ELSEWHERE: &[&str] =
+        &["counter", "tracer", "zombie", "unsupported", "othername", "ballast", "vessel"];
     let output = Command::new(VICTIM).output().expect("the victim program runs");
     let listed = String::from_utf8(output.stdout).expect("names are text");
     let mut kinds: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();

@@ -47,3 +47,12 @@ KIND(unsupported, "holds two descriptors that cannot be carried over (inotify)")
 	CHECK(inotify >= 0 && other >= 0, "the set-up");
 	ready_and_wait();
 }
+
+KIND(othername, "a file that was deleted under the name it was opened by, and lives on under another")
+{
+	int fd = MUST(open("first-name", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	MUST(link("first-name", "other-name"));
+	MUST(unlink("first-name"));
+	ready_and_wait();
+	CHECK_EQ(write(fd, "x", 1), 1, "writing to it");
+}

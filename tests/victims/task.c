@@ -164,6 +164,8 @@ static void become_nobody(void)
 KIND(nobody, "another user with four groups and no capabilities (needs root to set up)")
 {
 	become_nobody();
+	/* After the change of user, which clears it. */
+	MUST(prctl(PR_SET_PDEATHSIG, SIGTERM));
 	across();
 	CHECK(setuid(0) == -1, "it can become root again");
 	CHECK(open("/etc/shadow", O_RDONLY) == -1, "it can read what only root may");
