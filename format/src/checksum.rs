@@ -1,4 +1,8 @@
 //! The checksum of records and extents: XXH3-64 with seed 0 (xxHash specification, version 0.8).
+//!
+//! CRC32C, the other candidate, has an instruction of its own on x86-64, and yet XXH3 was faster here, on one core
+//! over 64 MiB of random data (`cargo bench -p stasis-format`, November 2026): 23 GB/s against 13 GB/s in pieces of
+//! 256 KiB and 24 against 20 in pieces of 4 KiB. It is 64 bits wide, and needs no instruction that wasm32 lacks.
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 

@@ -50,7 +50,11 @@ fn golden_images_hold_every_kind_of_record() {
     let image = synth::everything(synth::process()).finish();
     let text = dump(&image);
     for def in stasis_format::record::DEFS {
-        assert!(text.contains(&format!(" {}", def.name)), "{} is missing", def.name);
+        assert!(
+            text.contains(&format!(" {}", def.name)),
+            "{} is missing: add it to common/synth.rs",
+            def.name
+        );
     }
     assert!(!text.contains("wrong"), "{text}");
 }

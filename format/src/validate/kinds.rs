@@ -2,9 +2,9 @@
 
 use crate::header::Kind;
 use crate::record::{
-    CpuX86_64, Creds, Epoll, EpollTarget, Eventfd, Extent, External, Fd, File, FileTable, Fs, Image, Inode,
-    Itimer, Lock, Mm, MmContext, Namespace, Pidfd, Pipe, PosixTimer, Rlimit, Sigaction, Sighand, Signalfd,
-    Sigpending, Task, Thread, Timerfd, Vma,
+    CpuX86_64, Creds, Epoll, EpollTarget, Eventfd, Extent, External, Fd, File, FileTable, Fs, Guard, Image,
+    Inode, Itimer, Lock, Mm, MmContext, Namespace, Pidfd, Pipe, PosixTimer, Rlimit, Sigaction, Sighand,
+    Signalfd, Sigpending, Task, Thread, Timerfd, Vma,
 };
 
 /// Stands for the image among the kinds of owner: parent 0.
@@ -32,7 +32,7 @@ pub fn owners(kind: Kind) -> Option<&'static [Kind]> {
         Thread::KIND | Rlimit::KIND | Itimer::KIND | PosixTimer::KIND => &[Task::KIND],
         Creds::KIND => &[THE_IMAGE, Task::KIND, Thread::KIND],
         CpuX86_64::KIND => &[Thread::KIND],
-        Vma::KIND | MmContext::KIND => &[Mm::KIND],
+        Vma::KIND | MmContext::KIND | Guard::KIND => &[Mm::KIND],
         Extent::KIND => &[Mm::KIND, Inode::KIND, Pipe::KIND],
         Fd::KIND => &[FileTable::KIND],
         EpollTarget::KIND => &[Epoll::KIND],

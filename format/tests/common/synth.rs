@@ -245,6 +245,7 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(105, id::TASK, 0, bytes().u32s(&[7, 0]).u64s(&[1024, u64::MAX]), b"");
     synth.record(106, id::TASK, 0, bytes().u32s(&[0x2000_0000, 1]).u64(4_026_531_836), b"");
     synth.record(203, id::MM, 0, bytes().u64s(&[0x7fff_1000, 0x2000, 0x7ffe_d000, 0x4000, 0x1234]), b"");
+    synth.record(205, id::MM, 0, bytes().u64(2), &bytes().u64s(&[0x50_1000, 2]).0);
     synth.record(501, id::TASK, 0, bytes().u32s(&[0, 0]).u64s(&[1_500_000_000, 2_000_000_000]), b"");
     let timer = bytes().u32s(&[0, 1, 4, 34]).u64(0xdead).u32s(&[42, 1]).u64s(&[5, 6]).u32s(&[7, 0]);
     synth.record(502, id::TASK, 0, timer, b"");
