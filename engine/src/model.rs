@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use stasis_format::header::Kind;
-use stasis_format::reader::Record;
+use stasis_format::parser::Record;
 use stasis_format::record::*;
 use stasis_format::writer::{WriteError, Writer};
 

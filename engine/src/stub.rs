@@ -133,6 +133,19 @@ impl Stub {
         self.write(addr, &arch::BATCH_CODE)
     }
 
+    /// Makes the rseq area that libc registered before the fork unknown to the kernel: it would kill the process when
+    /// that memory goes.
+    pub fn forget_rseq(&mut self) -> Result<(), StubError> {
+        let conf = ptrace::get_rseq(self.pid).map_err(control("asking for rseq"))?;
+        if conf.rseq_abi_pointer == 0 {
+            return Ok(());
+        }
+        const RSEQ_FLAG_UNREGISTER: u64 = 1;
+        let args =
+            [conf.rseq_abi_pointer, conf.rseq_abi_size.into(), RSEQ_FLAG_UNREGISTER, conf.signature.into()];
+        self.call(Call::new("unregistering rseq", libc::SYS_rseq, &args)).map(drop)
+    }
+
     /// Writes into the memory of the process.
     pub fn write(&self, addr: u64, bytes: &[u8]) -> Result<(), StubError> {
         match vm::write(self.pid, &[(addr, bytes.len() as u64)], bytes) {

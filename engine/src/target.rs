@@ -76,6 +76,8 @@ pub struct Target {
     pub proc: Proc,
     /// Its threads, the leader first.
     pub threads: Vec<Thread>,
+    /// Private memory that it may read and write, where results of calls made inside can be put for a moment.
+    pub writable: Vec<(u64, u64)>,
     syscall_insn: u64,
 }
 
@@ -86,7 +88,7 @@ impl Target {
     /// Seizes and stops all threads of a process.
     pub fn seize(pid: i32) -> Result<Self, TargetError> {
         let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
-        let mut target = Self { pid, proc, threads: Vec::new(), syscall_insn: 0 };
+        let mut target = Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0 };
         for _ in 0..MAX_ROUNDS {
             let tids = target.proc.tids().map_err(|_| TargetError::Gone(pid))?;
             let new: Vec<i32> = tids.into_iter().filter(|t| target.threads.iter().all(|h| h.tid != *t)).collect();

@@ -78,7 +78,7 @@ const EINTR_ON_STOP: &[i64] = &[
     libc::SYS_msgrcv,
     libc::SYS_msgsnd,
     libc::SYS_io_getevents,
-    libc::SYS_io_pgetevents,
+    333, // io_pgetevents
 ];
 
 /// Turns an EINTR that our stop caused into "again, unless a handler runs".

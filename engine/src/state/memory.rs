@@ -65,6 +65,11 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
         })
         .collect();
     c.target.find_syscall(&code)?;
+    c.target.writable = entries
+        .iter()
+        .filter(|e| e.map.read && e.map.write && !e.map.shared && e.map.path.first() != Some(&b'/'))
+        .map(|e| (e.map.start, e.map.end))
+        .collect();
 
     let id = c.tree.new_id();
     let mut state = MmState { mm: capture_mm(c)?, ..MmState::default() };
@@ -144,7 +149,7 @@ fn context(ctx: &mut MmContext, vma: &Vma, pid: i32) {
 fn vdso_checksum(pid: i32, start: u64, len: u64) -> Option<u64> {
     let mut bytes = vec![0u8; usize::try_from(len).ok()?];
     sys::vm::read_exact_at(pid, start, &mut bytes).ok()?;
-    Some(stasis_format::checksum::xxh3(&bytes))
+    Some(stasis_format::checksum::checksum(&bytes))
 }
 
 /// One area, or nothing if it needs no place in the image.
@@ -199,7 +204,7 @@ fn capture_vma(c: &mut Capture, e: &SmapEntry) -> Result<Option<Vma>, CaptureErr
         Some("memory protection keys are not carried over yet")
     } else if m.path.starts_with(b"/SYSV") {
         Some("System V shared memory is not carried over yet")
-    } else if m.path.starts_with(b"anon_inode:") || m.path.starts_with(b"/anon_inode:") || m.path == b"/secretmem" {
+    } else if m.path.starts_with(b"anon_inode:") || m.path.starts_with(b"/anon_inode:") || m.path == b"/secretmem" || m.path.starts_with(b"/[aio]") {
         Some("it is memory of a kernel object that cannot be saved")
     } else {
         None

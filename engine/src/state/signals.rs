@@ -50,10 +50,18 @@ pub fn capture_actions(c: &mut Capture, status: &Status) -> Result<Id, CaptureEr
     Ok(id)
 }
 
-/// Where results of calls inside may be put for a moment: below the stack pointer and its red zone of 128 bytes.
+/// Where results of calls inside may be put for a moment: below the stack pointer and its red zone of 128 bytes, where
+/// nothing lives. A stack without room there (a goroutine's, say) is spared: another writable page is borrowed, and as
+/// everywhere what stood there is put back.
 pub fn borrowed_place(c: &Capture) -> u64 {
+    const ROOM: u64 = 64;
     let sp = c.target.threads.first().map_or(0, |t| t.regs.rsp);
-    (sp.wrapping_sub(128 + 256)) & !63
+    let below = sp.wrapping_sub(128 + 256) & !63;
+    let fits = |at: u64| c.target.writable.iter().any(|(start, end)| *start <= at && at + ROOM <= *end);
+    if fits(below) {
+        return below;
+    }
+    c.target.writable.last().map_or(below, |(start, _)| *start)
 }
 
 /// Reads a queue of pending signals: the thread's own, or the process's.

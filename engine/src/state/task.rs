@@ -59,7 +59,7 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureErr
     let stopped = c.target.threads.iter().find_map(|t| t.stopped_by);
     let subreaper = subreaper(c)?;
     let task = Task {
-        pid: status.tgid as u32,
+        pid: status.ns_tgid.last().copied().unwrap_or(status.tgid as u32),
         ppid: stat.ppid as u32,
         pgid: stat.pgrp as u32,
         sid: stat.session as u32,

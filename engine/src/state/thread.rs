@@ -27,7 +27,6 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
     let status = task.read("status").map_err(CaptureError::read(what("the status"), tid))?;
     let status = procfs::parse_status(&status).map_err(CaptureError::parse("status", tid))?;
     let rseq = ptrace::get_rseq(tid).map_err(CaptureError::read(what("the rseq registration"), tid))?;
-    leave_rseq(c, index, rseq.rseq_abi_pointer)?;
     if ptrace::has_syscall_user_dispatch(tid).unwrap_or(false) {
         c.survey.refuse(Loss::Attribute, c.target.pid, "its system calls are dispatched to user space", "");
     }
@@ -38,7 +37,7 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
     let xstate = ptrace::get_xstate(tid).map_err(CaptureError::read(what("the extended registers"), tid))?;
 
     let mut thread = Thread {
-        tid: status.pid as u32,
+        tid: status.ns_pid.last().copied().unwrap_or(status.pid as u32),
         state: u32::from(stopped.is_some()),
         comm: comm(&task.read("comm").map_err(CaptureError::read(what("the name"), tid))?),
         sigmask,
@@ -81,11 +80,15 @@ fn personality(text: &[u8]) -> u32 {
 
 /// A thread inside a restartable sequence is moved to its abort handler, in the target as in the image: calls of ours
 /// would make the kernel forget that it was inside.
-fn leave_rseq(c: &mut Capture, index: usize, area: u64) -> Result<(), CaptureError> {
+pub fn leave_rseq(c: &mut Capture, index: usize) -> Result<(), CaptureError> {
+    let pid = c.target.pid;
+    let Some(tid) = c.target.threads.get(index).map(|t| t.tid) else { return Ok(()) };
+    let area = ptrace::get_rseq(tid)
+        .map_err(CaptureError::read("the rseq registration (Linux 5.13)", tid))?
+        .rseq_abi_pointer;
     if area == 0 {
         return Ok(());
     }
-    let pid = c.target.pid;
     let mut word = [0u8; 8];
     // struct rseq: cpu_id_start u32, cpu_id u32, rseq_cs u64 (include/uapi/linux/rseq.h).
     if vm::read_exact_at(pid, area + 8, &mut word).is_err() {
@@ -122,7 +125,7 @@ fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<(), CaptureEr
     let place = borrowed_place(c);
     let mut saved = [0u8; 32];
     vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
-    let mut read = |c: &mut Capture, nr: i64, args: [u64; 6]| -> Result<[u8; 24], CaptureError> {
+    let read = |c: &mut Capture, nr: i64, args: [u64; 6]| -> Result<[u8; 24], CaptureError> {
         let ret = c.target.call(index, nr, args)?;
         let mut out = [0u8; 24];
         if ret >= 0 {
@@ -186,9 +189,9 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
 
 /// `struct sched_attr` of sched_setattr(2).
 fn sched_attr(t: &Thread) -> Vec<u8> {
-    /// SCHED_FLAG_RESET_ON_FORK, RECLAIM, DL_OVERRUN: what a policy itself can set.
+    // SCHED_FLAG_RESET_ON_FORK, RECLAIM, DL_OVERRUN: what a policy itself can set.
     const SETTABLE: u32 = 0x7;
-    /// SCHED_FLAG_UTIL_CLAMP_MIN and MAX, when they are not the default.
+    // SCHED_FLAG_UTIL_CLAMP_MIN and MAX, when they are not the default.
     let clamp = if t.sched_util_min != 0 || (t.sched_util_max != 0 && t.sched_util_max != 1024) { 0x60 } else { 0 };
     let flags = u64::from(t.sched_flags & SETTABLE | clamp);
     let mut bytes = 56u32.to_ne_bytes().to_vec();

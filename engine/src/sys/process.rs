@@ -109,3 +109,120 @@ pub fn fork_stub(pid: Option<pid_t>, flags: u64) -> io::Result<pid_t> {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &old, std::ptr::null_mut()) };
     if ret < 0 { Err(err) } else { Ok(ret as pid_t) }
 }
+
+/// Securebits of the calling thread.
+pub fn securebits() -> u32 {
+    // SAFETY: only numbers are passed.
+    unsafe { libc::prctl(libc::PR_GET_SECUREBITS) }.max(0) as u32
+}
+
+/// Kills a child of ours and reaps it.
+pub fn kill_and_reap(pid: pid_t) {
+    // SAFETY: only numbers are passed; the child has not been reaped, so the id is still its own.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
+        libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL);
+    }
+}
+
+/// Forks the init of a new PID namespace (and other namespaces in `flags`), which forks a stub with this id; returns
+/// both as we see them.
+///
+/// The init keeps no descriptor, reaps what comes to it, and ends when the stub does: with its exit code, or 128 and
+/// the signal's number. In a new user namespace our user and group are mapped to themselves.
+pub fn fork_in_namespace(pid: pid_t, flags: u64) -> io::Result<(pid_t, pid_t)> {
+    let (go_read, go_write) = nix::unistd::pipe()?;
+    let (said_read, said_write) = nix::unistd::pipe()?;
+    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
+    let args = CloneArgs { flags, exit_signal: libc::SIGCHLD as u64, ..CloneArgs::default() };
+    // SAFETY: `args` outlives the call; the child has its own copy of everything and calls only what is async-signal-safe.
+    let init = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
+    if init == 0 {
+        be_init(pid, raw(&go_read), raw(&said_write));
+    }
+    if init < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let init = init as pid_t;
+    drop((go_read, said_write));
+    let prepared = if flags & 0x1000_0000 != 0 { map_ids(init, uid.as_raw(), gid.as_raw()) } else { Ok(()) };
+    let result = prepared.and_then(|()| {
+        nix::unistd::write(&go_write, b"g")?;
+        let mut errno = [0u8; 4];
+        let n = nix::unistd::read(&said_read, &mut errno)?;
+        if n != 4 {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
+        match i32::from_ne_bytes(errno) {
+            0 => first_child(init),
+            e => Err(io::Error::from_raw_os_error(e)),
+        }
+    });
+    if result.is_err() {
+        kill_and_reap(init);
+    }
+    result.map(|child| (init, child))
+}
+
+fn raw(fd: &std::os::fd::OwnedFd) -> i32 {
+    std::os::fd::AsRawFd::as_raw_fd(fd)
+}
+
+/// Writes the id maps of a new user namespace (user_namespaces(7)).
+fn map_ids(init: pid_t, uid: u32, gid: u32) -> io::Result<()> {
+    std::fs::write(format!("/proc/{init}/setgroups"), "deny")?;
+    std::fs::write(format!("/proc/{init}/uid_map"), format!("{uid} {uid} 1"))?;
+    std::fs::write(format!("/proc/{init}/gid_map"), format!("{gid} {gid} 1"))
+}
+
+fn first_child(init: pid_t) -> io::Result<pid_t> {
+    let text = std::fs::read_to_string(format!("/proc/{init}/task/{init}/children"))?;
+    let first = text.split_whitespace().next().and_then(|w| w.parse().ok());
+    first.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+}
+
+/// The life of the init of a namespace. Only system calls: this is a fork of a process that may have had threads.
+fn be_init(pid: pid_t, go: i32, said: i32) -> ! {
+    // SAFETY: async-signal-safe calls on live locals; the pointers passed to clone3 and read outlive the calls.
+    unsafe {
+        let mut byte = 0u8;
+        if libc::read(go, (&raw mut byte).cast(), 1) != 1 {
+            libc::_exit(125);
+        }
+        let set_tid = [pid];
+        let args = CloneArgs {
+            exit_signal: libc::SIGCHLD as u64,
+            set_tid: set_tid.as_ptr() as u64,
+            set_tid_size: 1,
+            ..CloneArgs::default()
+        };
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
+        let child = libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>());
+        if child == 0 {
+            libc::close(go);
+            libc::close(said);
+            loop {
+                libc::syscall(libc::SYS_pause);
+            }
+        }
+        let errno: i32 = if child < 0 { *libc::__errno_location() } else { 0 };
+        libc::write(said, (&raw const errno).cast(), 4);
+        if child < 0 {
+            libc::_exit(125);
+        }
+        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
+        loop {
+            let mut status = 0;
+            let who = libc::waitpid(-1, &mut status, libc::__WALL);
+            if i64::from(who) == child {
+                let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
+                libc::_exit(code);
+            }
+            if who < 0 && *libc::__errno_location() != libc::EINTR {
+                libc::_exit(125);
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The conductor of a checkpoint: it orders the steps and says what is undone when one fails.
+//!
+//! 1. look: is this a process that can be taken at all;
+//! 2. seize: every thread stands still;
+//! 3. capture: every kind of state, into memory; reasons to refuse are collected, none ends the survey;
+//! 4. metadata, contents: the image is written;
+//! 5. finish: the caller makes it durable and gives it its name;
+//! 6. release: the process runs on, or is killed if that was asked for.
+//!
+//! Undone on failure: the [`Target`] guard puts every thread back and detaches; the image has no name before step 5,
+//! so nothing of it stays.
+
+use std::fs;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use stasis_format::head::{Head, KernelVersion};
+use stasis_format::record::Image;
+use stasis_format::writer::{WriteError, Writer};
+
+use crate::arch;
+use crate::model::{self, Tree};
+use crate::procfs::{self, Proc, Status};
+use crate::progress::Progress;
+use crate::refusal::{Loss, Reason, Survey};
+use crate::state::pages::{self, ContentsError, Storage};
+use crate::state::{Capture, CaptureError, Contents, files, fs as fs_state, locks, memory, signals, task, thread, timers};
+use crate::target::{Target, TargetError};
+
+/// The steps in order, as [`Progress::step`] announces them.
+pub const STEPS: &[&str] = &["look", "seize", "capture", "metadata", "contents", "finish", "release"];
+
+/// What is wanted of a checkpoint.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Kinds of state that may be given up with a warning.
+    pub allow: Vec<Loss>,
+    /// Put mapped and opened files into the image.
+    pub embed_files: bool,
+    /// How contents are encoded.
+    pub storage: Storage,
+    /// Kill the process once the image is complete.
+    pub kill: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let storage = Storage { encoding: stasis_format::encoding::Encoding::NONE, level: 0 };
+        Self { allow: Vec::new(), embed_files: false, storage, kill: false }
+    }
+}
+
+/// What a checkpoint came to.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Processes in the image.
+    pub tasks: usize,
+    /// Threads in the image.
+    pub threads: usize,
+    /// Length of the image in bytes.
+    pub image_bytes: u64,
+    /// Bytes of contents before encoding.
+    pub page_bytes: u64,
+    /// Bytes of contents as stored.
+    pub stored_bytes: u64,
+    /// How long the process stood still.
+    pub frozen: Duration,
+    /// What was given up on request, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The process cannot be taken at all.
+    #[error("{0}")]
+    NotATarget(String),
+    /// Seizing failed.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Something could not be captured.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// State that cannot be carried over: all of it.
+    #[error("{}", list(.0))]
+    Refused(Vec<Reason>),
+    /// Metadata could not be written.
+    #[error("the image could not be written")]
+    Write(#[from] WriteError),
+    /// Contents could not be written.
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
+    /// The image could not be completed.
+    #[error("the image could not be completed: {0}")]
+    Finish(io::Error),
+    /// The host could not be asked about itself.
+    #[error("{what} could not be read: {source}")]
+    Host {
+        /// What.
+        what: &'static str,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+}
+
+fn list(reasons: &[Reason]) -> String {
+    let reasons: Vec<String> = reasons.iter().map(|r| format!("\n  - {r}")).collect();
+    format!("the checkpoint is refused because state would be lost:{}", reasons.concat())
+}
+
+/// Takes a checkpoint of a process into `sink`.
+///
+/// `finish` gets the sink back when the image is complete, while the process still stands still: it makes the image
+/// durable. Whatever fails, the process runs on as before.
+pub fn checkpoint<W: Write>(
+    pid: i32,
+    sink: W,
+    opts: &Options,
+    progress: &dyn Progress,
+    finish: &mut dyn FnMut(W) -> io::Result<()>,
+) -> Result<Summary, Error> {
+    progress.step("look");
+    look(pid)?;
+    let head = head()?;
+
+    progress.step("seize");
+    let since = Instant::now();
+    let mut target = Target::seize(pid)?;
+
+    progress.step("capture");
+    let mut survey = Survey::new(&opts.allow);
+    let mut contents = Contents::default();
+    let mut tree = Tree { image: image(opts)?, ..Tree::default() };
+    let mut c = Capture {
+        target: &mut target,
+        tree: &mut tree,
+        survey: &mut survey,
+        contents: &mut contents,
+        embed_files: opts.embed_files,
+    };
+    let captured = capture_task(&mut c);
+    // Reasons come before a failure: what cannot be carried over is often why something could not be read.
+    if !survey.reasons.is_empty() {
+        return Err(Error::Refused(survey.reasons));
+    }
+    captured?;
+    tree.warnings = survey.warnings;
+
+    progress.step("metadata");
+    let mut writer = Writer::new(sink, &head)?;
+    tree.image.head_checksum = writer.head_checksum();
+    model::write(&tree, &mut writer)?;
+
+    progress.step("contents");
+    pages::write(&contents, &mut writer, opts.storage, progress)?;
+    let (sink, totals) = writer.finish()?;
+
+    progress.step("finish");
+    if progress.cancelled() {
+        return Err(ContentsError::Cancelled.into());
+    }
+    finish(sink).map_err(Error::Finish)?;
+
+    progress.step("release");
+    target.release(opts.kill).map_err(Error::Finish)?;
+    Ok(Summary {
+        tasks: tree.tasks.len(),
+        threads: tree.tasks.iter().map(|t| t.threads.len()).sum(),
+        image_bytes: totals.length,
+        page_bytes: totals.page_bytes,
+        stored_bytes: totals.stored_bytes,
+        frozen: since.elapsed(),
+        warnings: tree.warnings.iter().map(|w| String::from_utf8_lossy(&w.text).into_owned()).collect(),
+    })
+}
+
+/// Says in one sentence why a process cannot be taken, before anything is done to it.
+fn look(pid: i32) -> Result<(), Error> {
+    let refuse = |why: String| Err(Error::NotATarget(why));
+    let Ok(proc) = Proc::open(pid) else { return refuse(format!("there is no process {pid}")) };
+    let status = status(&proc, pid)?;
+    if status.tgid != pid {
+        return refuse(format!("{pid} is a thread of process {}; name the process", status.tgid));
+    }
+    if pid == std::process::id() as i32 {
+        return refuse("stasis cannot checkpoint itself from outside".into());
+    }
+    if status.kthread || proc.readlink("exe").is_err_and(|e| e.raw_os_error() == Some(libc::ENOENT)) && status.state != b'Z'
+    {
+        return refuse(format!("process {pid} is a kernel thread, which has no state to save"));
+    }
+    if status.state == b'Z' || status.state == b'X' {
+        return refuse(format!("process {pid} is a zombie: it has ended and only waits for its parent {}", status.ppid));
+    }
+    if status.tracer_pid != 0 {
+        return refuse(format!(
+            "process {pid} is traced by process {} (a debugger or strace); detach that first",
+            status.tracer_pid
+        ));
+    }
+    if status.shadow_stack {
+        return refuse(format!("process {pid} uses a shadow stack, which is not carried over yet"));
+    }
+    Ok(())
+}
+
+fn status(proc: &Proc, pid: i32) -> Result<Status, CaptureError> {
+    let text = proc.read("status").map_err(CaptureError::read("the status", pid))?;
+    procfs::parse_status(&text).map_err(CaptureError::parse("status", pid))
+}
+
+/// Captures one process: every kind of state in turn.
+fn capture_task(c: &mut Capture) -> Result<(), Error> {
+    let pid = c.target.pid;
+    if c.target.threads.first().is_none_or(|t| t.tid != pid) {
+        let what = "its first thread has ended while others run on";
+        c.survey.refuse(Loss::Attribute, pid, what, "");
+        return Ok(());
+    }
+    let status = status(&c.target.proc, pid)?;
+    if status.seccomp != 0 {
+        // A filter may kill the process for the calls that would be made inside.
+        task::survey(c, &status)?;
+        return Ok(());
+    }
+    for index in 0..c.target.threads.len() {
+        thread::leave_rseq(c, index)?;
+    }
+    let mm = memory::capture(c)?;
+    task::survey(c, &status)?;
+    let mut state = task::capture(c, &status)?;
+    state.task.mm = mm;
+    state.task.fs = fs_state::capture(c, &status)?;
+    state.task.files = files::capture(c)?;
+    state.locks = locks::capture(c, state.task.files)?;
+    state.task.sighand = signals::capture_actions(c, &status)?;
+    state.pending = signals::capture_pending(pid, true)?;
+    state.itimers = timers::capture_itimers(c)?;
+    state.posix_timers = timers::capture_posix(c)?;
+    for index in 0..c.target.threads.len() {
+        let thread = thread::capture(c, index)?;
+        state.threads.push(thread);
+    }
+    c.tree.image.root = state.id;
+    c.tree.tasks.push(state);
+    Ok(())
+}
+
+/// The HEAD record: this kernel, now.
+pub fn head() -> Result<Head, Error> {
+    let uts = nix::sys::utsname::uname().map_err(|e| Error::Host { what: "the kernel's version", source: e.into() })?;
+    let bytes = |s: &std::ffi::OsStr| s.as_encoded_bytes().to_vec();
+    let release = uts.release().to_string_lossy().into_owned();
+    let kernel = KernelVersion::parse(&release).ok_or(Error::Host {
+        what: "the kernel's version",
+        source: io::Error::new(io::ErrorKind::InvalidData, release.clone()),
+    })?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let head = Head::new(2, kernel, now.as_secs());
+    Ok(head.with_uts(release.as_bytes(), &bytes(uts.version()), &bytes(uts.machine())))
+}
+
+fn image(opts: &Options) -> Result<Image, Error> {
+    let clock = |id| {
+        nix::time::clock_gettime(id).map_or(0, |t| t.tv_sec() as u64 * 1_000_000_000 + t.tv_nsec() as u64)
+    };
+    Ok(Image {
+        head_checksum: 0,
+        uuid: uuid("uuid"),
+        boot_id: uuid("boot_id"),
+        realtime: clock(nix::time::ClockId::CLOCK_REALTIME),
+        monotonic: clock(nix::time::ClockId::CLOCK_MONOTONIC),
+        boottime: clock(nix::time::ClockId::CLOCK_BOOTTIME),
+        arch: arch::ELF_MACHINE,
+        page_size: 4096,
+        flags: u64::from(opts.embed_files) | u64::from(!opts.kill) << 1,
+        root: 0,
+        uid: nix::unistd::getuid().as_raw(),
+        version: concat!("stasis ", env!("CARGO_PKG_VERSION")).into(),
+    })
+}
+
+/// One of the identifiers that the kernel gives out (random(4)); zeroes when it does not.
+pub fn uuid(name: &str) -> [u8; 16] {
+    let text = fs::read_to_string(format!("/proc/sys/kernel/random/{name}")).unwrap_or_default();
+    let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    let mut out = [0u8; 16];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    out
+}

@@ -1,0 +1,378 @@
+//! The conductor of a restart: it orders the steps and says what is undone when one fails.
+//!
+//! 1. read: everything up to the contents; the tree is put together;
+//! 2. host: this processor and kernel can take it;
+//! 3. open: every file, pipe and other descriptor, in this process, so that the new one inherits them;
+//! 4. create: a stub with the right process id, emptied, with the areas of the image;
+//! 5. contents: pages and files are filled as they are read, up to TAIL, every checksum compared;
+//! 6. build: descriptors, threads, signals, timers, limits, credentials;
+//! 7. go: final registers; the stub becomes the process and runs.
+//!
+//! Nothing of the image runs before step 7, so an image that turns out to be damaged at its last byte has had no
+//! effect. Undone on failure: the [`Stub`] guard kills the process being built; files made for it never had a name.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+use stasis_format::error::ReadError;
+use stasis_format::extent::ExtentHead;
+use stasis_format::parser::Event;
+use stasis_format::reader::{Reader, decode_extent};
+use stasis_format::record::{Body, Creds};
+
+use crate::arch;
+use crate::checkpoint::uuid;
+use crate::identity::{self, Identity};
+use crate::model::{BuildError, Builder, MmState, TaskState, Tree};
+use crate::procfs::{self, Proc};
+use crate::progress::Progress;
+use crate::state::files::{self, Opened, Redirects};
+use crate::state::pages::Filler;
+use crate::state::{RestoreError, anon, creds, fs, inodes, locks, memory, signals, task, thread, timers};
+use crate::stub::{Stub, StubError};
+use crate::sys::{self, process};
+
+/// The steps in order, as [`Progress::step`] announces them.
+pub const STEPS: &[&str] = &["read", "host", "open", "create", "contents", "build", "go"];
+
+/// What is wanted of a restart.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `--fd N=PATH`: what takes the place of descriptor N.
+    pub redirects: BTreeMap<u32, PathBuf>,
+    /// Take files that changed as they are.
+    pub force_files: bool,
+}
+
+/// A restarted process. It runs, and is a child of the caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Restarted {
+    /// The child to wait for: the process itself, or the init of the namespace that was made for it.
+    pub child: i32,
+    /// The process as the caller sees it.
+    pub pid: i32,
+    /// The process as it sees itself.
+    pub own_pid: i32,
+}
+
+/// Why nothing was restarted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The image is damaged, or none.
+    #[error("the image cannot be used: {0}")]
+    Read(#[from] ReadError),
+    /// Its records do not make a tree.
+    #[error("the image cannot be used: {0}")]
+    Build(#[from] BuildError),
+    /// The image is of revision 1, which holds no process.
+    #[error("this is an image of revision {0}, which holds a name but no process to restart")]
+    Revision(u16),
+    /// The host is not what the image needs.
+    #[error("{0}")]
+    Host(String),
+    /// Something could not be put back.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The new process could not be built.
+    #[error(transparent)]
+    Stub(#[from] StubError),
+    /// It was called off.
+    #[error("the restart was called off")]
+    Cancelled,
+}
+
+/// Restarts the image that `source` gives, and takes not one byte behind its TAIL.
+pub fn restart<R: Read + Send>(source: R, opts: &Options, progress: &dyn Progress) -> Result<Restarted, Error> {
+    progress.step("read");
+    let mut reader = Reader::new(source);
+    let (tree, first) = read_metadata(&mut reader)?;
+
+    progress.step("host");
+    check_host(&tree)?;
+
+    progress.step("open");
+    let redirects = Redirects { paths: opts.redirects.clone() };
+    let mut opened = files::open_all(&tree, &redirects, opts.force_files)?;
+    files::move_up(&tree, &mut opened)?;
+
+    progress.step("create");
+    let [t] = tree.tasks.as_slice() else {
+        return Err(Error::Host(format!("the image holds {} processes; trees are not restarted yet", tree.tasks.len())));
+    };
+    let mm = part(&tree.mms, t.task.mm, "address space")?;
+    let own = own_creds()?;
+    let identity = identity::create(t.task.pid).map_err(|e| Error::Host(e.to_string()))?;
+    let mut stub = adopt(&identity)?;
+    empty(&mut stub, mm)?;
+    task::restore_session(&mut stub, &t.task)?;
+    task::raise_rlimits(&mut stub)?;
+    memory::restore_layout(&mut stub, mm, &opened.mapped, &opened.mapped_writable)?;
+
+    progress.step("contents");
+    let filler = filler(&tree, t, mm, &stub, &opened)?;
+    fill(&mut reader, first, &filler, progress)?;
+    drop(filler);
+
+    progress.step("build");
+    build(&mut stub, &tree, t, mm, &opened, &own)?;
+
+    progress.step("go");
+    if progress.cancelled() {
+        return Err(Error::Cancelled);
+    }
+    go(stub, &tree, t, mm, opened)?;
+    let child = identity.keep();
+    Ok(Restarted { child, pid: identity.pid, own_pid: t.task.pid as i32 })
+}
+
+fn part<'a, T>(map: &'a BTreeMap<u32, T>, id: u32, what: &'static str) -> Result<&'a T, Error> {
+    map.get(&id).ok_or(Error::Build(BuildError::Missing(what)))
+}
+
+/// Reads up to the first extent, or to the index if there is none.
+fn read_metadata<R: Read>(reader: &mut Reader<R>) -> Result<(Tree, Option<ExtentHead>), Error> {
+    let mut builder = Builder::default();
+    while let Some(event) = reader.next_event()? {
+        match event {
+            Event::Head(head) if head.rev != 2 => return Err(Error::Revision(head.rev)),
+            Event::Extent(extent) => return Ok((builder.finish()?, Some(extent))),
+            Event::Record(record) if matches!(record.body, Body::Index(_) | Body::IndexEnd(_)) => {
+                return Ok((builder.finish()?, None));
+            }
+            Event::Record(record) => builder.add(record)?,
+            Event::Head(_) | Event::Skipped { .. } => {}
+            Event::End(_) => break,
+        }
+    }
+    Ok((builder.finish()?, None))
+}
+
+/// Whether this processor and kernel can take the image.
+fn check_host(tree: &Tree) -> Result<(), Error> {
+    if tree.image.arch != arch::ELF_MACHINE {
+        return Err(Error::Host(format!(
+            "the image was taken on a processor of ELF machine {}, this one is {}",
+            tree.image.arch,
+            arch::ELF_MACHINE
+        )));
+    }
+    if tree.image.page_size != 4096 {
+        return Err(Error::Host(format!("the image has pages of {} bytes", tree.image.page_size)));
+    }
+    Ok(())
+}
+
+/// Our own credentials, which a new process has at first.
+fn own_creds() -> Result<Creds, Error> {
+    let unreadable = |e: String| Error::Host(format!("our own credentials cannot be read: {e}"));
+    let proc = Proc::open(std::process::id() as i32).map_err(|e| unreadable(e.to_string()))?;
+    let text = proc.read("status").map_err(|e| unreadable(e.to_string()))?;
+    let status = procfs::parse_status(&text).map_err(|e| unreadable(e.to_string()))?;
+    let mut tree = Tree::default();
+    let securebits = nix_securebits();
+    let id = creds::capture(&mut tree, &status, securebits).map_err(|e| unreadable(e.to_string()))?;
+    Ok(tree.creds.remove(&id).unwrap_or_default())
+}
+
+fn nix_securebits() -> u32 {
+    sys::process::securebits()
+}
+
+/// Takes a new process over, and makes libc's rseq area in it unknown to the kernel, which would kill it for the loss.
+fn adopt(identity: &Identity) -> Result<Stub, Error> {
+    let stub = Stub::adopt(identity.pid)?;
+    Ok(stub)
+}
+
+/// Gives the stub its boot area. Its other memory goes when the layout is restored.
+fn empty(stub: &mut Stub, mm: &MmState) -> Result<(), Error> {
+    let pid = stub.pid;
+    let unreadable = |e: String| Error::Host(format!("the memory map of the new process {pid} cannot be read: {e}"));
+    let text = std::fs::read(format!("/proc/{pid}/maps")).map_err(|e| unreadable(e.to_string()))?;
+    let maps = procfs::parse_maps(&text).map_err(|e| unreadable(e.to_string()))?;
+    let taken: Vec<(u64, u64)> = maps.iter().map(|m| (m.start, m.end)).collect();
+    let boot = memory::boot_address(&taken, mm)
+        .ok_or_else(|| Error::Host("the image leaves no room in its address space to work from".into()))?;
+    let insn = maps
+        .iter()
+        .filter(|m| m.exec && m.read && m.path != b"[vsyscall]")
+        .find_map(|m| syscall_in(pid, m.start, m.end))
+        .ok_or_else(|| unreadable("no system call instruction in it".into()))?;
+    stub.map_boot(insn, boot)?;
+    stub.forget_rseq()?;
+    Ok(())
+}
+
+fn syscall_in(pid: i32, start: u64, end: u64) -> Option<u64> {
+    let len = usize::try_from(end - start).ok()?.min(1 << 20);
+    let mut code = vec![0u8; len];
+    let n = sys::vm::read(pid, &[(start, len as u64)], &mut code).ok()?;
+    code[..n].windows(2).position(|w| w == arch::SYSCALL_INSN).map(|i| start + i as u64)
+}
+
+/// Where contents go.
+fn filler<'a>(
+    tree: &Tree,
+    t: &TaskState,
+    mm: &'a MmState,
+    stub: &Stub,
+    opened: &Opened,
+) -> Result<Filler<'a>, Error> {
+    let duplicate = |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"));
+    let mem = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(format!("/proc/{}/mem", stub.pid))
+        .map_err(RestoreError::io("opening the memory of the new process"))?;
+    let mut filler = Filler {
+        mms: BTreeMap::from([(t.task.mm, (stub.pid, mem, mm))]),
+        inodes: BTreeMap::new(),
+        pipes: BTreeMap::new(),
+        ignored: Vec::new(),
+    };
+    for (id, inode) in inodes::embedded(tree) {
+        match opened.made.get(&id) {
+            Some(fd) => drop(filler.inodes.insert(id, (duplicate(fd)?, inode.size))),
+            // The file itself is still there and is used.
+            None => filler.ignored.push(id),
+        }
+    }
+    for (id, (fd, size)) in &opened.pipes {
+        filler.pipes.insert(*id, (duplicate(fd)?, *size));
+    }
+    Ok(filler)
+}
+
+/// Buffers under way between reading and filling.
+const IN_FLIGHT: usize = 4;
+
+/// Reads the rest of the image, up to TAIL, and fills contents in; one thread reads and checks, the other fills.
+fn fill<R: Read + Send>(
+    reader: &mut Reader<R>,
+    first: Option<ExtentHead>,
+    filler: &Filler,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    std::thread::scope(|scope| {
+        let (full, pieces) = mpsc::sync_channel::<Result<(ExtentHead, Vec<u8>), ReadError>>(IN_FLIGHT);
+        let (empty, buffers) = mpsc::channel::<Vec<u8>>();
+        scope.spawn(move || {
+            let mut next = first;
+            loop {
+                if let Some(extent) = next.take() {
+                    let mut data: Vec<u8> = buffers.try_recv().unwrap_or_default();
+                    let read = reader.extent_data(&mut data);
+                    if full.send(read.map(|()| (extent, data))).is_err() {
+                        return;
+                    }
+                }
+                match reader.next_event() {
+                    Ok(Some(Event::Extent(extent))) => next = Some(extent),
+                    Ok(Some(_)) => {}
+                    Ok(None) => return,
+                    Err(e) => {
+                        // The other side is gone only when filling has failed, and says so itself.
+                        let _ = full.send(Err(e));
+                        return;
+                    }
+                }
+            }
+        });
+        for piece in pieces {
+            let (extent, data) = piece?;
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            put(filler, &extent, &data)?;
+            progress.advance(extent.page_bytes());
+            let _ = empty.send(data);
+        }
+        Ok(())
+    })
+}
+
+fn put(filler: &Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Error> {
+    use stasis_format::encoding::Encoding;
+    match extent.encoding {
+        Encoding::NONE => filler.fill(extent.parent, &extent.runs, stored)?,
+        Encoding::ZERO => filler.fill(extent.parent, &extent.runs, &[])?,
+        _ => {
+            let data = decode_extent(extent, stored)
+                .map_err(|e| Error::Host(format!("the extent at offset {:#x} cannot be decoded: {e}", extent.offset)))?;
+            filler.fill(extent.parent, &extent.runs, &data)?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything between contents and the first instruction.
+fn build(
+    stub: &mut Stub,
+    tree: &Tree,
+    t: &TaskState,
+    mm: &MmState,
+    opened: &Opened,
+    own: &Creds,
+) -> Result<(), Error> {
+    let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
+    memory::restore_attributes(stub, tree, mm, opened.mapped.get(&mm.mm.exe))?;
+    fs::restore(stub, tree, part(&tree.fss, t.task.fs, "current directory")?)?;
+    files::restore(stub, part(&tree.tables, t.task.files, "descriptor table")?, tree, opened)?;
+    locks::restore(stub, &t.locks)?;
+    signals::restore_actions(stub, actions)?;
+    for other in t.threads.iter().skip(1) {
+        stub.add_thread(other.thread.tid)?;
+    }
+    timers::restore_posix(stub, &t.posix_timers)?;
+    task::restore_inside(stub, &t.task, &mm.mm)?;
+    task::restore_outside(stub.pid, &t.task, &mm.mm)?;
+    task::restore_rlimits(stub, &t.rlimits)?;
+    for (tid, state) in stub.tids.clone().into_iter().zip(&t.threads) {
+        thread::restore(stub, tid, &state.thread)?;
+        if let Some(want) = tree.creds.get(&state.thread.creds) {
+            creds::restore(stub, tid, want, own)?;
+        }
+        signals::restore_pending(stub, tid, (t.task.pid, state.thread.tid), &state.pending, false)?;
+    }
+    signals::restore_pending(stub, stub.pid, (t.task.pid, t.task.pid), &t.pending, true)?;
+    memory::restore_seals(stub, mm)?;
+    Ok(())
+}
+
+/// Timers are armed, the boot area goes, and the process runs.
+fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) -> Result<(), Error> {
+    let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
+    for (id, fd) in &opened.made {
+        if let Some(inode) = tree.inodes.get(id).filter(|i| i.seals != 0) {
+            sys::file::add_seals(fd, inode.seals).map_err(RestoreError::io("sealing a memfd"))?;
+        }
+    }
+    let same_boot = tree.image.boot_id == uuid("boot_id");
+    timers::arm(&mut stub, &t.itimers, &t.posix_timers)?;
+    anon::arm_timerfds(tree, &opened, same_boot)?;
+    // Our own hold on the other ends of pipes would keep the process from seeing their end.
+    drop(opened);
+    if let Some(call) = task::dumpable(&mm.mm) {
+        stub.call(call)?;
+    }
+    if let Some(call) = signals::trap_action(&stub, actions)? {
+        stub.stepped(stub.pid, &call)?;
+    }
+    stub.leave_boot()?;
+    for (tid, state) in stub.tids.clone().into_iter().zip(&t.threads) {
+        thread::restore_cpu(tid, state)?;
+    }
+    if t.task.state == 1 {
+        process::tgkill(stub.pid, stub.pid, libc::SIGSTOP).map_err(RestoreError::io("stopping the process again"))?;
+    }
+    stub.release()?;
+    Ok(())
+}
+
+/// Opens an image file.
+pub fn open(path: &std::path::Path) -> std::io::Result<File> {
+    File::open(path)
+}
