@@ -38,6 +38,10 @@ pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
         FdKind::Pidfd { pid, .. } if *pid == i64::from(c.target.pid) => {
             (files::PIDFD, Object::Pidfd(Pidfd { pid: c.target.pid as u32, pad: 0 }))
         }
+        // One that watches nothing has nothing to tell but its name.
+        FdKind::Plain if open.link == b"anon_inode:[eventpoll]" => {
+            (files::EPOLL, Object::Epoll(Epoll { nr_targets: 0 }, Vec::new()))
+        }
         _ => return None,
     })
 }
