@@ -24,7 +24,9 @@ use crate::procfs::{self, Proc, Status};
 use crate::progress::Progress;
 use crate::refusal::{Loss, Reason, Survey};
 use crate::state::pages::{self, ContentsError, Storage};
-use crate::state::{Capture, CaptureError, Contents, files, fs as fs_state, locks, memory, signals, task, thread, timers};
+use crate::state::{
+    Capture, CaptureError, Contents, files, fs as fs_state, locks, memory, signals, task, thread, timers,
+};
 use crate::target::{Target, TargetError};
 
 /// The steps in order, as [`Progress::step`] announces them.
@@ -185,12 +187,16 @@ fn look(pid: i32) -> Result<(), Error> {
     if pid == std::process::id() as i32 {
         return refuse("stasis cannot checkpoint itself from outside".into());
     }
-    if status.kthread || proc.readlink("exe").is_err_and(|e| e.raw_os_error() == Some(libc::ENOENT)) && status.state != b'Z'
+    if status.kthread
+        || proc.readlink("exe").is_err_and(|e| e.raw_os_error() == Some(libc::ENOENT)) && status.state != b'Z'
     {
         return refuse(format!("process {pid} is a kernel thread, which has no state to save"));
     }
     if status.state == b'Z' || status.state == b'X' {
-        return refuse(format!("process {pid} is a zombie: it has ended and only waits for its parent {}", status.ppid));
+        return refuse(format!(
+            "process {pid} is a zombie: it has ended and only waits for its parent {}",
+            status.ppid
+        ));
     }
     if status.tracer_pid != 0 {
         return refuse(format!(
@@ -248,7 +254,8 @@ fn capture_task(c: &mut Capture) -> Result<(), Error> {
 
 /// The HEAD record: this kernel, now.
 pub fn head() -> Result<Head, Error> {
-    let uts = nix::sys::utsname::uname().map_err(|e| Error::Host { what: "the kernel's version", source: e.into() })?;
+    let uts = nix::sys::utsname::uname()
+        .map_err(|e| Error::Host { what: "the kernel's version", source: e.into() })?;
     let bytes = |s: &std::ffi::OsStr| s.as_encoded_bytes().to_vec();
     let release = uts.release().to_string_lossy().into_owned();
     let kernel = KernelVersion::parse(&release).ok_or(Error::Host {

@@ -40,7 +40,9 @@ pub fn create(pid: u32) -> Result<Identity, NoIdentity> {
     let mut second = io::Error::from_raw_os_error(libc::EPERM);
     for flags in [CLONE_NEWPID, CLONE_NEWPID | CLONE_NEWUSER] {
         match process::fork_in_namespace(pid as i32, flags) {
-            Ok((init, child)) => return Ok(Identity { pid: child, init: Some(init), kept: Cell::new(false) }),
+            Ok((init, child)) => {
+                return Ok(Identity { pid: child, init: Some(init), kept: Cell::new(false) });
+            }
             Err(e) => second = e,
         }
     }

@@ -211,7 +211,8 @@ fn write_task<W: Write>(tree: &Tree, t: &TaskState, w: &mut Writer<W>) -> Result
             w.record(t.task.mm, 0, vma)?;
         }
         for part in mm.guards.chunks(stasis_format::limits::MAX_RUNS) {
-            let runs = part.iter().flat_map(|(at, n)| [at.to_le_bytes(), n.to_le_bytes()]).flatten().collect();
+            let runs =
+                part.iter().flat_map(|(at, n)| [at.to_le_bytes(), n.to_le_bytes()]).flatten().collect();
             w.record(t.task.mm, 0, &Guard { nr_pages: part.iter().map(|(_, n)| n).sum(), runs })?;
         }
     }

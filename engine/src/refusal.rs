@@ -121,7 +121,9 @@ impl fmt::Display for Reason {
             (true, false) => Ok(()),
             (false, false) => write!(f, " ({})", self.hint),
             (true, true) => write!(f, " (--allow {} goes on without it)", self.kind.name()),
-            (false, true) => write!(f, " ({}, or --allow {} goes on without it)", self.hint, self.kind.name()),
+            (false, true) => {
+                write!(f, " ({}, or --allow {} goes on without it)", self.hint, self.kind.name())
+            }
         }
     }
 }

@@ -85,7 +85,11 @@ pub enum Error {
 }
 
 /// Restarts the image that `source` gives, and takes not one byte behind its TAIL.
-pub fn restart<R: Read + Send>(source: R, opts: &Options, progress: &dyn Progress) -> Result<Restarted, Error> {
+pub fn restart<R: Read + Send>(
+    source: R,
+    opts: &Options,
+    progress: &dyn Progress,
+) -> Result<Restarted, Error> {
     progress.step("read");
     let mut reader = Reader::new(source);
     let (tree, first) = read_metadata(&mut reader)?;
@@ -100,7 +104,10 @@ pub fn restart<R: Read + Send>(source: R, opts: &Options, progress: &dyn Progres
 
     progress.step("create");
     let [t] = tree.tasks.as_slice() else {
-        return Err(Error::Host(format!("the image holds {} processes; trees are not restarted yet", tree.tasks.len())));
+        return Err(Error::Host(format!(
+            "the image holds {} processes; trees are not restarted yet",
+            tree.tasks.len()
+        )));
     };
     let mm = part(&tree.mms, t.task.mm, "address space")?;
     let own = own_creds()?;
@@ -190,7 +197,8 @@ fn adopt(identity: &Identity) -> Result<Stub, Error> {
 /// Gives the stub its boot area. Its other memory goes when the layout is restored.
 fn empty(stub: &mut Stub, mm: &MmState) -> Result<(), Error> {
     let pid = stub.pid;
-    let unreadable = |e: String| Error::Host(format!("the memory map of the new process {pid} cannot be read: {e}"));
+    let unreadable =
+        |e: String| Error::Host(format!("the memory map of the new process {pid} cannot be read: {e}"));
     let text = std::fs::read(format!("/proc/{pid}/maps")).map_err(|e| unreadable(e.to_string()))?;
     let maps = procfs::parse_maps(&text).map_err(|e| unreadable(e.to_string()))?;
     let taken: Vec<(u64, u64)> = maps.iter().map(|m| (m.start, m.end)).collect();
@@ -221,7 +229,8 @@ fn filler<'a>(
     stub: &Stub,
     opened: &Opened,
 ) -> Result<Filler<'a>, Error> {
-    let duplicate = |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"));
+    let duplicate =
+        |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"));
     let mem = OpenOptions::new()
         .read(true)
         .write(true)
@@ -300,8 +309,9 @@ fn put(filler: &Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Error>
         Encoding::NONE => filler.fill(extent.parent, &extent.runs, stored)?,
         Encoding::ZERO => filler.fill(extent.parent, &extent.runs, &[])?,
         _ => {
-            let data = decode_extent(extent, stored)
-                .map_err(|e| Error::Host(format!("the extent at offset {:#x} cannot be decoded: {e}", extent.offset)))?;
+            let data = decode_extent(extent, stored).map_err(|e| {
+                Error::Host(format!("the extent at offset {:#x} cannot be decoded: {e}", extent.offset))
+            })?;
             filler.fill(extent.parent, &extent.runs, &data)?;
         }
     }
@@ -366,7 +376,8 @@ fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) 
         thread::restore_cpu(tid, state)?;
     }
     if t.task.state == 1 {
-        process::tgkill(stub.pid, stub.pid, libc::SIGSTOP).map_err(RestoreError::io("stopping the process again"))?;
+        process::tgkill(stub.pid, stub.pid, libc::SIGSTOP)
+            .map_err(RestoreError::io("stopping the process again"))?;
     }
     stub.release()?;
     Ok(())

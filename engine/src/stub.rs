@@ -205,7 +205,9 @@ impl Stub {
             ptrace::cont(tid, 0).map_err(control("running"))?;
             match ptrace::wait(tid).map_err(control("waiting"))?.1 {
                 Stop::Signal(libc::SIGTRAP) => break,
-                Stop::Signal(sig) => return Err(StubError::Died(format!("signal {sig} at {}", describe(calls)))),
+                Stop::Signal(sig) => {
+                    return Err(StubError::Died(format!("signal {sig} at {}", describe(calls))));
+                }
                 Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),
                 Stop::Killed(sig) => return Err(StubError::Died(format!("killed by signal {sig}"))),
                 Stop::Event | Stop::Group(_) | Stop::Syscall | Stop::Other(_) => {}
@@ -229,7 +231,8 @@ impl Stub {
     /// One call through system-call stops, from the `syscall` instruction at `insn`: for what cannot be done from the
     /// boot area, such as mapping and unmapping it.
     fn single(&mut self, tid: i32, insn: u64, nr: i64, args: [u64; 6]) -> Result<i64, StubError> {
-        ptrace::set_regs(tid, &arch::call_regs(&self.base, insn, nr, args)).map_err(control("setting registers"))?;
+        ptrace::set_regs(tid, &arch::call_regs(&self.base, insn, nr, args))
+            .map_err(control("setting registers"))?;
         for _ in 0..2 {
             loop {
                 ptrace::cont_to_syscall(tid).map_err(control("running"))?;
@@ -279,7 +282,9 @@ impl Stub {
             match ptrace::wait(self.pid).map_err(control("waiting"))?.1 {
                 Stop::Syscall => stops += 1,
                 Stop::Other(libc::PTRACE_EVENT_CLONE) => {
-                    seen = Some(ptrace::event_message(self.pid).map_err(control("asking for the thread"))? as i32);
+                    seen = Some(
+                        ptrace::event_message(self.pid).map_err(control("asking for the thread"))? as i32
+                    );
                 }
                 Stop::Event | Stop::Group(_) | Stop::Other(_) | Stop::Signal(_) => {}
                 Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),

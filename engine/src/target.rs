@@ -91,7 +91,8 @@ impl Target {
         let mut target = Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0 };
         for _ in 0..MAX_ROUNDS {
             let tids = target.proc.tids().map_err(|_| TargetError::Gone(pid))?;
-            let new: Vec<i32> = tids.into_iter().filter(|t| target.threads.iter().all(|h| h.tid != *t)).collect();
+            let new: Vec<i32> =
+                tids.into_iter().filter(|t| target.threads.iter().all(|h| h.tid != *t)).collect();
             if new.is_empty() {
                 target.threads.retain(|t| !t.gone);
                 return if target.threads.is_empty() { Err(TargetError::Died { pid }) } else { Ok(target) };
@@ -211,14 +212,16 @@ impl Thread {
                 Ok((_, Stop::Event)) => return Ok(None),
                 Ok((_, Stop::Group(sig))) => return Ok(Some(sig)),
                 Ok((_, Stop::Signal(sig))) => {
-                    ptrace::cont(self.tid, sig).map_err(|source| TargetError::Call { tid: self.tid, source })?;
+                    ptrace::cont(self.tid, sig)
+                        .map_err(|source| TargetError::Call { tid: self.tid, source })?;
                 }
                 Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
                     self.gone = true;
                     return Err(TargetError::Died { pid: self.tid });
                 }
                 Ok((_, Stop::Syscall | Stop::Other(_))) => {
-                    ptrace::cont(self.tid, 0).map_err(|source| TargetError::Call { tid: self.tid, source })?;
+                    ptrace::cont(self.tid, 0)
+                        .map_err(|source| TargetError::Call { tid: self.tid, source })?;
                 }
             }
         }
@@ -270,7 +273,9 @@ impl Thread {
             loop {
                 match ptrace::wait(tid) {
                     Ok((_, Stop::Event | Stop::Group(_))) => break,
-                    Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => return Err(TargetError::Died { pid: tid }),
+                    Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
+                        return Err(TargetError::Died { pid: tid });
+                    }
                     Ok((_, Stop::Signal(sig))) => {
                         self.postponed.push(sig);
                         ptrace::cont(tid, 0).map_err(failed)?;

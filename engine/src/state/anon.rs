@@ -18,9 +18,10 @@ const TFD_TIMER_ABSTIME: u32 = 1;
 /// The kind and state of an anonymous inode; nothing if it is of an unsupported kind.
 pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
     Some(match &open.info.kind {
-        FdKind::Eventfd { count, semaphore, .. } => {
-            (files::EVENTFD, Object::Eventfd(Eventfd { count: *count, semaphore: u32::from(*semaphore), pad: 0 }))
-        }
+        FdKind::Eventfd { count, semaphore, .. } => (
+            files::EVENTFD,
+            Object::Eventfd(Eventfd { count: *count, semaphore: u32::from(*semaphore), pad: 0 }),
+        ),
         FdKind::Epoll { targets } => {
             (files::EPOLL, Object::Epoll(Epoll { nr_targets: targets.len() as u64 }, Vec::new()))
         }
@@ -28,7 +29,7 @@ pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
             files::TIMERFD,
             Object::Timerfd(Timerfd {
                 clockid: *clockid as u32,
-                settime_flags: *settime_flags as u32,
+                settime_flags: *settime_flags,
                 ticks: *ticks,
                 value: *value,
                 interval: *interval,
@@ -57,7 +58,8 @@ pub fn capture_epoll_targets(c: &mut Capture, seen: &[(Id, Open)], table: &[Fd])
         let mut list = Vec::new();
         for t in targets {
             let is = |fd: i32| {
-                sys::kcmp::epoll_target(pid, fd, pid, open.fd, t.tfd as u32, 0).is_ok_and(|o| o == std::cmp::Ordering::Equal)
+                sys::kcmp::epoll_target(pid, fd, pid, open.fd, t.tfd as u32, 0)
+                    .is_ok_and(|o| o == std::cmp::Ordering::Equal)
             };
             let file = table
                 .iter()
@@ -96,14 +98,21 @@ pub fn open(file: &File, object: &Object) -> Result<OwnedFd, RestoreError> {
         // A pidfd can be had only once the process exists; until then something holds its place.
         Object::Pidfd(_) => sys::anon::epoll(),
         Object::Pipe(_) | Object::External(_) => {
-            return Err(RestoreError::Host("a descriptor of the image leads to an object of another kind".into()));
+            return Err(RestoreError::Host(
+                "a descriptor of the image leads to an object of another kind".into(),
+            ));
         }
     };
     made.map_err(RestoreError::io("making an anonymous descriptor"))
 }
 
 /// Calls that fill the epoll instances: while every watched description stands at the number it was added under.
-pub fn epoll_calls(stub: &mut Stub, table: &[Fd], tree: &Tree, opened: &Opened) -> Result<Vec<Call>, RestoreError> {
+pub fn epoll_calls(
+    stub: &mut Stub,
+    table: &[Fd],
+    tree: &Tree,
+    opened: &Opened,
+) -> Result<Vec<Call>, RestoreError> {
     let mut calls = Vec::new();
     let mut events: Vec<u8> = Vec::new();
     let flush = |stub: &mut Stub, calls: &mut Vec<Call>, events: &mut Vec<u8>| -> Result<(), RestoreError> {
@@ -117,7 +126,9 @@ pub fn epoll_calls(stub: &mut Stub, table: &[Fd], tree: &Tree, opened: &Opened) 
         if !table.iter().any(|fd| fd.file == *id) {
             continue;
         }
-        let (Some(Object::Epoll(_, targets)), Some(epfd)) = (tree.objects.get(&file.object), opened.files.get(id)) else {
+        let (Some(Object::Epoll(_, targets)), Some(epfd)) =
+            (tree.objects.get(&file.object), opened.files.get(id))
+        else {
             continue;
         };
         for t in targets {
@@ -126,7 +137,11 @@ pub fn epoll_calls(stub: &mut Stub, table: &[Fd], tree: &Tree, opened: &Opened) 
             // struct epoll_event is packed on x86-64: events u32, data u64.
             events.extend_from_slice(&t.events.to_ne_bytes());
             events.extend_from_slice(&t.data.to_ne_bytes());
-            calls.push(Call::new("epoll target", libc::SYS_dup3, &[watched.as_raw_fd() as u64, t.fd.into(), 0]));
+            calls.push(Call::new(
+                "epoll target",
+                libc::SYS_dup3,
+                &[watched.as_raw_fd() as u64, t.fd.into(), 0],
+            ));
             calls.push(Call::new(
                 format!("watching descriptor {} by epoll", t.fd),
                 libc::SYS_epoll_ctl,
@@ -144,7 +159,13 @@ pub fn epoll_calls(stub: &mut Stub, table: &[Fd], tree: &Tree, opened: &Opened) 
 /// Calls that replace the place holder of a pidfd.
 ///
 /// The new descriptor's number is not known beforehand, so the lowest free one is made to be the right one.
-pub fn pidfd_calls(stub: &mut Stub, pid: u32, file: &File, fd: &Fd, calls: &mut Vec<Call>) -> Result<(), RestoreError> {
+pub fn pidfd_calls(
+    stub: &mut Stub,
+    pid: u32,
+    file: &File,
+    fd: &Fd,
+    calls: &mut Vec<Call>,
+) -> Result<(), RestoreError> {
     stub.run(calls)?;
     calls.clear();
     let flags = file.flags & libc::O_NONBLOCK as u32;
@@ -160,7 +181,8 @@ pub fn pidfd_calls(stub: &mut Stub, pid: u32, file: &File, fd: &Fd, calls: &mut 
 /// Sets timerfds going, as the last thing before the process runs.
 pub fn arm_timerfds(tree: &Tree, opened: &Opened, same_boot: bool) -> Result<(), RestoreError> {
     for (id, file) in tree.files.iter().filter(|(_, f)| f.kind == files::TIMERFD) {
-        let (Some(Object::Timerfd(t)), Some(fd)) = (tree.objects.get(&file.object), opened.files.get(id)) else {
+        let (Some(Object::Timerfd(t)), Some(fd)) = (tree.objects.get(&file.object), opened.files.get(id))
+        else {
             continue;
         };
         if t.value != 0 {
@@ -172,13 +194,16 @@ pub fn arm_timerfds(tree: &Tree, opened: &Opened, same_boot: bool) -> Result<(),
                 _ => None,
             };
             let setting = match base.filter(|_| absolute) {
-                Some(now) => TimerSetting { flags: t.settime_flags as i32, value: now + t.value, interval: t.interval },
+                Some(now) => {
+                    TimerSetting { flags: t.settime_flags as i32, value: now + t.value, interval: t.interval }
+                }
                 None => TimerSetting { flags: 0, value: t.value, interval: t.interval },
             };
             sys::anon::timerfd_set(fd, setting).map_err(RestoreError::io("arming a timerfd"))?;
         }
         if t.ticks != 0 {
-            sys::anon::timerfd_ticks(fd, t.ticks).map_err(RestoreError::io("setting the ticks of a timerfd"))?;
+            sys::anon::timerfd_ticks(fd, t.ticks)
+                .map_err(RestoreError::io("setting the ticks of a timerfd"))?;
         }
     }
     Ok(())

@@ -58,7 +58,11 @@ pub fn restore(stub: &mut Stub, tid: i32, want: &Creds, own: &Creds) -> Result<(
         let args = [libc::PR_SET_SECUREBITS as u64, u64::from(own.securebits | 4 | 16), 0, 0, 0];
         calls.push(Call::new("keeping capabilities", libc::SYS_prctl, &args).forgiving(&[libc::EPERM]));
         let set = |what: &str, nr, ids: &[u32]| {
-            Call::new(format!("setting the {what} ids"), nr, &ids.iter().map(|i| u64::from(*i)).collect::<Vec<_>>())
+            Call::new(
+                format!("setting the {what} ids"),
+                nr,
+                &ids.iter().map(|i| u64::from(*i)).collect::<Vec<_>>(),
+            )
         };
         calls.push(set("group", libc::SYS_setresgid, &[want.gid, want.egid, want.sgid]));
         calls.push(set("file system group", libc::SYS_setfsgid, &[want.fsgid]));

@@ -106,7 +106,8 @@ fn examine(c: &Capture, pidfd: &OwnedFd, fd: i32) -> Result<Open, CaptureError> 
     let info = c.target.proc.read(&format!("fdinfo/{fd}")).map_err(CaptureError::read(what(), pid))?;
     let info = procfs::parse_fdinfo(&info).map_err(CaptureError::parse(format!("fdinfo/{fd}"), pid))?;
     let dup = sys::pidfd::getfd(pidfd, fd).map_err(CaptureError::read(what(), pid))?;
-    let stat = nix::sys::stat::fstat(&dup).map_err(io::Error::from).map_err(CaptureError::read(what(), pid))?;
+    let stat =
+        nix::sys::stat::fstat(&dup).map_err(io::Error::from).map_err(CaptureError::read(what(), pid))?;
     Ok(Open { fd, link, info, dup, stat })
 }
 
@@ -153,7 +154,12 @@ fn describe(c: &mut Capture, open: &Open, ends: &mut pipes::Ends) -> Result<Opti
             (file.kind, file.object) = (DEVICE, named(c)?);
         }
         libc::S_IFCHR | libc::S_IFBLK => {
-            c.survey.lose(Loss::Device, pid, format!("{}: a device", label()), "close it before the checkpoint");
+            c.survey.lose(
+                Loss::Device,
+                pid,
+                format!("{}: a device", label()),
+                "close it before the checkpoint",
+            );
             return Ok(None);
         }
         libc::S_IFSOCK if fd <= 2 => {
@@ -189,7 +195,9 @@ pub fn external(tree: &mut Tree, kind: u32, link: &[u8]) -> Id {
 }
 
 fn is_terminal(open: &Open) -> bool {
-    std::io::IsTerminal::is_terminal(&open.dup) || open.link.starts_with(b"/dev/tty") || open.link == b"/dev/console"
+    std::io::IsTerminal::is_terminal(&open.dup)
+        || open.link.starts_with(b"/dev/tty")
+        || open.link == b"/dev/console"
 }
 
 fn owner(fd: &OwnedFd) -> (u32, i32, u32) {
@@ -248,7 +256,8 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
                 || inodes::judge(inode, need).is_some());
         if anew {
             opened.made.insert(*id, inodes::make(inode)?);
-        } else if let Some(complaint) = inodes::judge(inode, need).filter(|_| inode.flags & inodes::DELETED == 0)
+        } else if let Some(complaint) =
+            inodes::judge(inode, need).filter(|_| inode.flags & inodes::DELETED == 0)
             && !force
         {
             complaints.push(complaint);
@@ -269,7 +278,11 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
                     nix::fcntl::OFlag::from_bits_truncate(flags | libc::O_CREAT | libc::O_CLOEXEC),
                     nix::sys::stat::Mode::from_bits_truncate(0o600),
                 )
-                .map_err(RestoreError::nix(format!("opening {} for descriptor {:?}", path.display(), numbers)))?
+                .map_err(RestoreError::nix(format!(
+                    "opening {} for descriptor {:?}",
+                    path.display(),
+                    numbers
+                )))?
             }
             None => open_file(tree, file, &numbers, &mut opened, &mut pipe_pairs)?,
         };
@@ -280,7 +293,12 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
 }
 
 fn open_mapped(tree: &Tree, opened: &mut Opened) -> Result<(), RestoreError> {
-    let vmas = tree.mms.values().flat_map(|m| &m.vmas).filter(|v| v.inode != 0).map(|v| (v.inode, v.may_write != 0 && v.flags & 1 != 0));
+    let vmas = tree
+        .mms
+        .values()
+        .flat_map(|m| &m.vmas)
+        .filter(|v| v.inode != 0)
+        .map(|v| (v.inode, v.may_write != 0 && v.flags & 1 != 0));
     for (id, write) in vmas.chain(tree.mms.values().map(|m| (m.mm.exe, false))) {
         let Some(inode) = tree.inodes.get(&id) else { continue };
         let list = if write { &mut opened.mapped_writable } else { &mut opened.mapped };
@@ -323,14 +341,16 @@ fn open_file(
     opened: &mut Opened,
     pairs: &mut pipes::Pairs,
 ) -> Result<OwnedFd, RestoreError> {
-    let gone = || RestoreError::Host(format!("descriptor {numbers:?} leads to an object that is not in the image"));
+    let gone =
+        || RestoreError::Host(format!("descriptor {numbers:?} leads to an object that is not in the image"));
     match file.kind {
         REGULAR | DIRECTORY | DEVICE | MEMFD | PATH => {
             let inode = tree.inodes.get(&file.object).ok_or_else(gone)?;
             let fd = open_inode(inode, opened.made.get(&file.object), file.flags as i32)?;
             if matches!(file.kind, REGULAR | MEMFD | DIRECTORY) && file.pos != 0 {
-                nix::unistd::lseek(fd.as_fd(), file.pos as i64, nix::unistd::Whence::SeekSet)
-                    .map_err(RestoreError::nix(format!("setting the offset of {}", inode.path.escape_ascii())))?;
+                nix::unistd::lseek(fd.as_fd(), file.pos as i64, nix::unistd::Whence::SeekSet).map_err(
+                    RestoreError::nix(format!("setting the offset of {}", inode.path.escape_ascii())),
+                )?;
             }
             Ok(fd)
         }
@@ -368,7 +388,9 @@ pub fn move_up(tree: &Tree, opened: &mut Opened) -> Result<(), RestoreError> {
     let highest = tree.tables.values().flatten().map(|f| f.fd).max().unwrap_or(2).max(2);
     let floor = highest as i32 + 1;
     let lists = [&mut opened.files, &mut opened.made, &mut opened.mapped, &mut opened.mapped_writable];
-    for fd in lists.into_iter().flat_map(|l| l.values_mut()).chain(opened.pipes.values_mut().map(|(fd, _)| fd)) {
+    for fd in
+        lists.into_iter().flat_map(|l| l.values_mut()).chain(opened.pipes.values_mut().map(|(fd, _)| fd))
+    {
         if fd.as_raw_fd() < floor {
             *fd = sys::file::dup_above(fd, floor).map_err(RestoreError::io(
                 "moving a descriptor out of the way (the limit of open files, ulimit -n, may be too low)",
@@ -427,7 +449,8 @@ fn restore_owners(stub: &mut Stub, table: &[&Fd], tree: &Tree) -> Result<(), Res
         const F_SETOWN_EX: u64 = 15;
         const F_SETSIG: u64 = 10;
         stub.run(&[
-            Call::new("F_SETOWN_EX", libc::SYS_fcntl, &[fd.fd.into(), F_SETOWN_EX, at]).forgiving(&[libc::ESRCH]),
+            Call::new("F_SETOWN_EX", libc::SYS_fcntl, &[fd.fd.into(), F_SETOWN_EX, at])
+                .forgiving(&[libc::ESRCH]),
             Call::new("F_SETSIG", libc::SYS_fcntl, &[fd.fd.into(), F_SETSIG, file.sig.into()]),
         ])?;
     }

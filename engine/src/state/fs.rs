@@ -31,12 +31,20 @@ pub fn restore(stub: &mut Stub, tree: &Tree, fs: &Fs) -> Result<(), RestoreError
     let root = tree.path_of(fs.root);
     if !root.is_empty() && root != b"/" {
         let at = stub.put(0, &c_string(root))?;
-        calls.push(Call::new(format!("changing the root to {}", root.escape_ascii()), libc::SYS_chroot, &[at]));
+        calls.push(Call::new(
+            format!("changing the root to {}", root.escape_ascii()),
+            libc::SYS_chroot,
+            &[at],
+        ));
     }
     let cwd = tree.path_of(fs.cwd);
     let inside = cwd.strip_prefix(root).filter(|_| root != b"/").unwrap_or(cwd);
     let at = stub.put(4096 * 2, &c_string(if inside.is_empty() { b"/" } else { inside }))?;
-    calls.push(Call::new(format!("changing the directory to {}", cwd.escape_ascii()), libc::SYS_chdir, &[at]));
+    calls.push(Call::new(
+        format!("changing the directory to {}", cwd.escape_ascii()),
+        libc::SYS_chdir,
+        &[at],
+    ));
     stub.run(&calls)?;
     Ok(())
 }

@@ -178,7 +178,10 @@ pub fn judge(inode: &Inode, need: Need) -> Option<String> {
     let now = record(&meta, Vec::new(), 0, 0);
     let same_content = now.mtime == inode.mtime && now.size == inode.size;
     if now.ino != inode.ino && !same_content {
-        return Some(format!("{name} was replaced by another file (inode {} before, {} now)", inode.ino, now.ino));
+        return Some(format!(
+            "{name} was replaced by another file (inode {} before, {} now)",
+            inode.ino, now.ino
+        ));
     }
     if need.unchanged && !same_content {
         return Some(format!("{name} has changed since the checkpoint, and the process had it mapped"));

@@ -42,7 +42,8 @@ pub fn capture(c: &mut Capture, table: Id) -> Result<Vec<Lock>, CaptureError> {
                 }
             };
             let len = line.end.map_or(0, |end| end - line.start + 1);
-            let lock = Lock { kind, lock_type: u32::from(line.write), fd: fd.fd, pad: 0, start: line.start, len };
+            let lock =
+                Lock { kind, lock_type: u32::from(line.write), fd: fd.fd, pad: 0, start: line.start, len };
             // A POSIX lock belongs to process and file, and shows on every description of that file.
             let inode = c.tree.files.get(&fd.file).map_or(0, |f| f.object);
             if kind == POSIX {
@@ -61,7 +62,8 @@ pub fn capture(c: &mut Capture, table: Id) -> Result<Vec<Lock>, CaptureError> {
 pub fn restore(stub: &mut Stub, locks: &[Lock]) -> Result<(), RestoreError> {
     for lock in locks {
         let fd = u64::from(lock.fd);
-        let what = format!("taking the file lock of descriptor {} again (has somebody else taken it?)", lock.fd);
+        let what =
+            format!("taking the file lock of descriptor {} again (has somebody else taken it?)", lock.fd);
         let call = if lock.kind == FLOCK {
             let op = if lock.lock_type == 1 { libc::LOCK_EX } else { libc::LOCK_SH } | libc::LOCK_NB;
             Call::new(what, libc::SYS_flock, &[fd, op as u64])

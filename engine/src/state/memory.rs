@@ -95,9 +95,8 @@ fn capture_mm(c: &mut Capture) -> Result<Mm, CaptureError> {
     let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
     let auxv = c.target.proc.read("auxv").map_err(CaptureError::read("the auxiliary vector", pid))?;
     let filter = c.target.proc.read("coredump_filter").unwrap_or_default();
-    let exe = c
-        .inode_of_link("exe", inodes::MAPPED)
-        .map_err(CaptureError::read("the link to the program", pid))?;
+    let exe =
+        c.inode_of_link("exe", inodes::MAPPED).map_err(CaptureError::read("the link to the program", pid))?;
     let mut prctl = |op: i32| c.target.call(0, libc::SYS_prctl, [op as u64, 0, 0, 0, 0, 0]);
     let dumpable = prctl(libc::PR_GET_DUMPABLE)?.max(0) as u32;
     let thp = prctl(libc::PR_GET_THP_DISABLE)? == 1;
@@ -204,7 +203,11 @@ fn capture_vma(c: &mut Capture, e: &SmapEntry) -> Result<Option<Vma>, CaptureErr
         Some("memory protection keys are not carried over yet")
     } else if m.path.starts_with(b"/SYSV") {
         Some("System V shared memory is not carried over yet")
-    } else if m.path.starts_with(b"anon_inode:") || m.path.starts_with(b"/anon_inode:") || m.path == b"/secretmem" || m.path.starts_with(b"/[aio]") {
+    } else if m.path.starts_with(b"anon_inode:")
+        || m.path.starts_with(b"/anon_inode:")
+        || m.path == b"/secretmem"
+        || m.path.starts_with(b"/[aio]")
+    {
         Some("it is memory of a kernel object that cannot be saved")
     } else {
         None
@@ -225,7 +228,10 @@ fn capture_vma(c: &mut Capture, e: &SmapEntry) -> Result<Option<Vma>, CaptureErr
         c.survey.refuse(
             Loss::Mapping,
             pid,
-            format!("{}: its file is gone, and reaching it without a name needs CAP_CHECKPOINT_RESTORE", range()),
+            format!(
+                "{}: its file is gone, and reaching it without a name needs CAP_CHECKPOINT_RESTORE",
+                range()
+            ),
             "run stasis as root",
         );
         return Ok(None);
@@ -261,7 +267,9 @@ fn open_mapped(c: &Capture, m: &procfs::MapEntry) -> std::io::Result<Option<Owne
         Err(e) if e.raw_os_error() == Some(libc::EPERM) || e.raw_os_error() == Some(libc::EACCES) => {}
         Err(e) => return Err(e),
     }
-    let name = std::path::PathBuf::from(std::os::unix::ffi::OsStrExt::from_bytes(m.path.as_slice()) as &std::ffi::OsStr);
+    let name = std::path::PathBuf::from(
+        std::os::unix::ffi::OsStrExt::from_bytes(m.path.as_slice()) as &std::ffi::OsStr
+    );
     match file.open(name) {
         Ok(f) if std::os::unix::fs::MetadataExt::ino(&f.metadata()?) == m.ino => Ok(Some(f.into())),
         _ => Ok(None),
@@ -332,7 +340,11 @@ pub fn restore_layout(
         let flags = u64::from(vma.flags) | libc::MAP_FIXED_NOREPLACE as u64;
         let len = vma.end - vma.start;
         let what = format!("mapping {:#x}-{:#x} {}", vma.start, vma.end, vma.name.escape_ascii());
-        calls.push(Call::new(what, libc::SYS_mmap, &[vma.start, len, vma.prot.into(), flags, fd, vma.offset]));
+        calls.push(Call::new(
+            what,
+            libc::SYS_mmap,
+            &[vma.start, len, vma.prot.into(), flags, fd, vma.offset],
+        ));
     }
     stub.run(&calls)?;
     verify_vdso(stub, mm)
@@ -355,7 +367,12 @@ fn verify_vdso(stub: &Stub, mm: &MmState) -> Result<(), RestoreError> {
 }
 
 /// What can only be set once the pages are in: advice, locks, names, seals, the layout that the kernel reports.
-pub fn restore_attributes(stub: &mut Stub, tree: &Tree, mm: &MmState, exe: Option<&OwnedFd>) -> Result<(), RestoreError> {
+pub fn restore_attributes(
+    stub: &mut Stub,
+    tree: &Tree,
+    mm: &MmState,
+    exe: Option<&OwnedFd>,
+) -> Result<(), RestoreError> {
     const UNKNOWN: &[i32] = &[libc::EINVAL, libc::ENOSYS];
     let mut calls = Vec::new();
     let mut names: Vec<u8> = Vec::new();
@@ -363,11 +380,17 @@ pub fn restore_attributes(stub: &mut Stub, tree: &Tree, mm: &MmState, exe: Optio
         let len = vma.end - vma.start;
         for (_, bit, advice) in ADVICE.iter().filter(|(_, bit, _)| vma.advice & bit != 0) {
             let what = format!("madvise of {:#x} (advice bit {bit:#x})", vma.start);
-            calls.push(Call::new(what, libc::SYS_madvise, &[vma.start, len, *advice as u64]).forgiving(UNKNOWN));
+            calls.push(
+                Call::new(what, libc::SYS_madvise, &[vma.start, len, *advice as u64]).forgiving(UNKNOWN),
+            );
         }
         if vma.advice & LOCKED != 0 {
             let on_fault = u64::from(vma.advice & LOCKONFAULT != 0);
-            calls.push(Call::new(format!("mlock of {:#x}", vma.start), libc::SYS_mlock2, &[vma.start, len, on_fault]));
+            calls.push(Call::new(
+                format!("mlock of {:#x}", vma.start),
+                libc::SYS_mlock2,
+                &[vma.start, len, on_fault],
+            ));
         }
         if let Some(name) = vma.name.strip_prefix(b"[anon:").and_then(|n| n.strip_suffix(b"]")) {
             let at = stub.scratch() + 4096 + names.len() as u64;
@@ -425,7 +448,9 @@ fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<&OwnedFd>) -> R
         if source.raw_os_error() != Some(libc::EPERM) {
             return Err(e.into());
         }
-        tracing::warn!("/proc/PID/exe of the restored process will name stasis: setting it needs CAP_CHECKPOINT_RESTORE");
+        tracing::warn!(
+            "/proc/PID/exe of the restored process will name stasis: setting it needs CAP_CHECKPOINT_RESTORE"
+        );
         let mut map = fixed;
         map.extend_from_slice(&(mm.auxv.len() as u32).to_ne_bytes());
         map.extend_from_slice(&(-1i32).to_ne_bytes());

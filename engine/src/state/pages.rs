@@ -69,7 +69,8 @@ impl PageSource {
     /// Opens the page tables of a process.
     pub fn open(pid: i32, _proc: &Proc) -> Result<Self, CaptureError> {
         let open = |name: &str| {
-            StdFile::open(format!("/proc/{pid}/{name}")).map_err(CaptureError::read(format!("/proc/{pid}/{name}"), pid))
+            StdFile::open(format!("/proc/{pid}/{name}"))
+                .map_err(CaptureError::read(format!("/proc/{pid}/{name}"), pid))
         };
         Ok(Self {
             pid,
@@ -95,10 +96,12 @@ impl PageSource {
             return_mask: PRESENT | SWAPPED | FILE | PFNZERO | GUARD,
         };
         self.scanned.clear();
-        pagemap::scan(&self.pagemap, vma.start, vma.end, &masks, &mut self.scanned).map_err(CaptureError::read(
-            format!("the page table of {:#x}-{:#x} (PAGEMAP_SCAN, Linux 6.7)", vma.start, vma.end),
-            self.pid,
-        ))?;
+        pagemap::scan(&self.pagemap, vma.start, vma.end, &masks, &mut self.scanned).map_err(
+            CaptureError::read(
+                format!("the page table of {:#x}-{:#x} (PAGEMAP_SCAN, Linux 6.7)", vma.start, vma.end),
+                self.pid,
+            ),
+        )?;
         let anonymous = vma.inode == 0;
         for r in &self.scanned {
             if r.categories & GUARD != 0 {
@@ -112,7 +115,11 @@ impl PageSource {
             }
             vma.stored += r.end - r.start;
             match self.regions.last_mut() {
-                Some(last) if last.end == r.start && last.readable == (vma.prot & 1 != 0) && last.anonymous == anonymous => {
+                Some(last)
+                    if last.end == r.start
+                        && last.readable == (vma.prot & 1 != 0)
+                        && last.anonymous == anonymous =>
+                {
                     last.end = r.end;
                 }
                 _ => self.regions.push(Region {
@@ -144,7 +151,8 @@ impl PageSource {
             let mut piece: Vec<Region> = Vec::new();
             let mut len = 0;
             while let Some(mut r) = rest.take().or_else(|| regions.next()) {
-                let same = piece.first().is_none_or(|p| p.readable == r.readable && p.anonymous == r.anonymous);
+                let same =
+                    piece.first().is_none_or(|p| p.readable == r.readable && p.anonymous == r.anonymous);
                 if !same || piece.len() == MAX_RUNS || len == PIECE {
                     rest = Some(r);
                     break;
@@ -272,7 +280,8 @@ struct Copier<'a> {
 impl Copier<'_> {
     fn all(&mut self, contents: &Contents) -> Result<(), ContentsError> {
         for (id, fd, size) in &contents.inodes {
-            self.file(*id, fd, *size).map_err(|source| ContentsError::Copy { what: "the contents of a file".into(), source })?;
+            self.file(*id, fd, *size)
+                .map_err(|source| ContentsError::Copy { what: "the contents of a file".into(), source })?;
         }
         for (id, bytes) in &contents.pipes {
             for (i, part) in bytes.chunks(PIECE as usize).enumerate() {
@@ -289,7 +298,10 @@ impl Copier<'_> {
                 let mut data = self.buffer();
                 m.source.copy(&piece, &mut data).map_err(|source| {
                     let start = piece.first().map_or(0, |r| r.start);
-                    ContentsError::Copy { what: format!("memory at {start:#x} of process {}", m.source.pid), source }
+                    ContentsError::Copy {
+                        what: format!("memory at {start:#x} of process {}", m.source.pid),
+                        source,
+                    }
                 })?;
                 let runs = piece.iter().map(|r| run(r.start, r.end - r.start)).collect();
                 let keep_zero = !piece.first().is_some_and(|r| r.anonymous);
@@ -478,7 +490,9 @@ fn fill_memory(pid: i32, mem: &StdFile, mm: &MmState, runs: &[Run], data: &[u8])
         while start < end {
             let i = mm.vmas.partition_point(|v| v.end <= start);
             let Some(vma) = mm.vmas.get(i).filter(|v| v.start <= start) else {
-                return Err(RestoreError::Host(format!("the image has pages at {start:#x}, where nothing is mapped")));
+                return Err(RestoreError::Host(format!(
+                    "the image has pages at {start:#x}, where nothing is mapped"
+                )));
             };
             let stop = end.min(vma.end);
             let len = (stop - start) as usize;

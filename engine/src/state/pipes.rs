@@ -4,7 +4,8 @@
 //! process that restarts the image.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::collections::btree_map::Entry;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stasis_format::record::{Fd, File, Pipe};
@@ -62,7 +63,8 @@ fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], table: &[Fd]) {
         let size = sys::file::readable_bytes(&first.dup).unwrap_or(0) as u64;
         let packets = ends.iter().any(|(_, o)| o.info.flags as i32 & libc::O_DIRECT != 0);
         if packets && size > 0 {
-            let what = format!("descriptor {} ({}): packets are waiting in it", first.fd, first.link.escape_ascii());
+            let what =
+                format!("descriptor {} ({}): packets are waiting in it", first.fd, first.link.escape_ascii());
             c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "let it be read first");
             return;
         }
@@ -75,7 +77,11 @@ fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], table: &[Fd]) {
                     c.contents.pipes.push((id, bytes));
                 }
                 None => {
-                    let what = format!("descriptor {} ({}): its contents cannot be read", first.fd, first.link.escape_ascii());
+                    let what = format!(
+                        "descriptor {} ({}): its contents cannot be read",
+                        first.fd,
+                        first.link.escape_ascii()
+                    );
                     c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "");
                 }
             }
@@ -93,9 +99,17 @@ fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], table: &[Fd]) {
             }
             continue;
         }
-        let what =
-            format!("descriptor {} ({}): the other end of this pipe is outside", open.fd, open.link.escape_ascii());
-        if c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "checkpoint the processes on both ends together") {
+        let what = format!(
+            "descriptor {} ({}): the other end of this pipe is outside",
+            open.fd,
+            open.link.escape_ascii()
+        );
+        if c.survey.lose(
+            Loss::ForeignPipe,
+            c.target.pid,
+            what,
+            "checkpoint the processes on both ends together",
+        ) {
             let object = files::external(c.tree, files::OUTER_PIPE, &open.link);
             if let Some(f) = c.tree.files.get_mut(file) {
                 (f.kind, f.object) = (files::EXTERNAL, object);
@@ -133,33 +147,27 @@ pub struct Pairs {
 
 impl Pairs {
     /// The end that a description needs, of a pipe made at first sight.
-    pub fn open(&mut self, tree: &Tree, file: &File, pipe: &Pipe, opened: &mut Opened) -> Result<OwnedFd, RestoreError> {
-        let id = file.object;
-        if !self.made.contains_key(&id) {
-            let pair = if pipe.inode != 0 {
-                let inode = tree.inodes.get(&pipe.inode).ok_or_else(|| {
-                    RestoreError::Host("a FIFO of the image has no file".into())
-                })?;
-                // Opened both ways it does not wait for the other side.
-                let fifo = files::open_inode(inode, opened.made.get(&pipe.inode), libc::O_RDWR | libc::O_NONBLOCK)?;
-                let other = fifo.try_clone().map_err(RestoreError::io("opening a FIFO"))?;
-                (fifo, other)
-            } else {
-                nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(RestoreError::nix("making a pipe"))?
-            };
-            sys::file::set_pipe_size(&pair.1, pipe.capacity as usize)
-                .map_err(RestoreError::io(format!("setting the size of a pipe to {}", pipe.capacity)))?;
-            self.made.insert(id, (pair.0, pair.1, pipe.size));
-        }
-        let Some((read, write, _)) = self.made.get(&id) else {
-            return Err(RestoreError::Host("a pipe of the image cannot be made".into()));
+    pub fn open(
+        &mut self,
+        tree: &Tree,
+        file: &File,
+        pipe: &Pipe,
+        opened: &mut Opened,
+    ) -> Result<OwnedFd, RestoreError> {
+        let (read, write, _) = match self.made.entry(file.object) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(place) => {
+                let (read, write) = make(tree, pipe, opened)?;
+                place.insert((read, write, pipe.size))
+            }
         };
         let mode = file.flags as i32 & libc::O_ACCMODE;
         let end = if mode == libc::O_WRONLY { write } else { read };
         // Another description of the same end, so that flags and sharing are this one's own.
         let flags = mode | file.flags as i32 & (libc::O_NONBLOCK | libc::O_DIRECT | libc::O_APPEND);
         let waits = flags & libc::O_NONBLOCK == 0;
-        let fd = inodes::reopen(end, flags | libc::O_NONBLOCK).map_err(RestoreError::io("opening the end of a pipe"))?;
+        let fd = inodes::reopen(end, flags | libc::O_NONBLOCK)
+            .map_err(RestoreError::io("opening the end of a pipe"))?;
         if waits {
             let wanted = nix::fcntl::OFlag::from_bits_truncate(flags);
             nix::fcntl::fcntl(fd.as_fd(), nix::fcntl::FcntlArg::F_SETFL(wanted))
@@ -179,7 +187,21 @@ impl Pairs {
     }
 }
 
-/// Descriptor number of an end, for messages.
-pub fn number(open: &Open) -> i32 {
-    open.dup.as_raw_fd()
+/// Makes a pipe of the right size, or opens a FIFO: its read and its write end.
+fn make(tree: &Tree, pipe: &Pipe, opened: &Opened) -> Result<(OwnedFd, OwnedFd), RestoreError> {
+    let pair = if pipe.inode != 0 {
+        let inode = tree
+            .inodes
+            .get(&pipe.inode)
+            .ok_or_else(|| RestoreError::Host("a FIFO of the image has no file".into()))?;
+        // Opened both ways it does not wait for the other side.
+        let fifo = files::open_inode(inode, opened.made.get(&pipe.inode), libc::O_RDWR | libc::O_NONBLOCK)?;
+        let other = fifo.try_clone().map_err(RestoreError::io("opening a FIFO"))?;
+        (fifo, other)
+    } else {
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(RestoreError::nix("making a pipe"))?
+    };
+    sys::file::set_pipe_size(&pair.1, pipe.capacity as usize)
+        .map_err(RestoreError::io(format!("setting the size of a pipe to {}", pipe.capacity)))?;
+    Ok(pair)
 }

@@ -37,10 +37,18 @@ pub fn capture_actions(c: &mut Capture, status: &Status) -> Result<Id, CaptureEr
         }
         vm::read_exact_at(pid, place, &mut bytes).map_err(CaptureError::read("a signal action", pid))?;
         let word = |i: usize| u64::from_ne_bytes(bytes[i * 8..][..8].try_into().unwrap_or_default());
-        actions.push(Sigaction { signo, pad: 0, handler: word(0), flags: word(1), restorer: word(2), mask: word(3) });
+        actions.push(Sigaction {
+            signo,
+            pad: 0,
+            handler: word(0),
+            flags: word(1),
+            restorer: word(2),
+            mask: word(3),
+        });
     }
     if set != 0 {
-        vm::write(pid, &[(place, ACTION_LEN as u64)], &saved).map_err(CaptureError::read("the stack", pid))?;
+        vm::write(pid, &[(place, ACTION_LEN as u64)], &saved)
+            .map_err(CaptureError::read("the stack", pid))?;
     }
     if let Some(e) = failed {
         return Err(CaptureError::read("a signal action", pid)(e));
@@ -109,7 +117,13 @@ pub fn trap_action(stub: &Stub, actions: &[Sigaction]) -> Result<Option<Call>, R
 }
 
 /// Queues pending signals again. A process may send itself any siginfo, even the kernel's (rt_sigqueueinfo(2)).
-pub fn restore_pending(stub: &mut Stub, tid: i32, own: (u32, u32), list: &[Sigpending], shared: bool) -> Result<(), RestoreError> {
+pub fn restore_pending(
+    stub: &mut Stub,
+    tid: i32,
+    own: (u32, u32),
+    list: &[Sigpending],
+    shared: bool,
+) -> Result<(), RestoreError> {
     let (pid, own_tid) = own;
     for p in list {
         let at = stub.put(0, &p.siginfo)?;

@@ -118,7 +118,8 @@ fn namespaces(c: &mut Capture) -> Result<Vec<Namespace>, CaptureError> {
     let mut list = Vec::new();
     for (name, kind) in NAMESPACES {
         let Ok(theirs) = c.target.proc.readlink(&format!("ns/{name}")) else { continue };
-        let ours = fs::read_link(format!("/proc/self/ns/{name}")).map(|p| p.into_os_string().into_encoded_bytes());
+        let ours =
+            fs::read_link(format!("/proc/self/ns/{name}")).map(|p| p.into_os_string().into_encoded_bytes());
         let shared = ours.is_ok_and(|o| o == theirs);
         let digits: String = String::from_utf8_lossy(&theirs).chars().filter(char::is_ascii_digit).collect();
         list.push(Namespace { kind: *kind, shared: u32::from(shared), ino: digits.parse().unwrap_or(0) });
@@ -157,8 +158,10 @@ pub fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), Restore
     for limit in limits {
         let bytes = [limit.rlim_cur.to_ne_bytes(), limit.rlim_max.to_ne_bytes()].concat();
         let at = stub.put(0, &bytes)?;
-        let name = RESOURCES.iter().find(|(n, _)| *n == u64::from(limit.resource)).map_or("a limit", |(_, n)| n);
-        let call = Call::new(format!("setting {name}"), libc::SYS_prlimit64, &[0, limit.resource.into(), at, 0]);
+        let name =
+            RESOURCES.iter().find(|(n, _)| *n == u64::from(limit.resource)).map_or("a limit", |(_, n)| n);
+        let call =
+            Call::new(format!("setting {name}"), libc::SYS_prlimit64, &[0, limit.resource.into(), at, 0]);
         if stub.call(call.forgiving(&[libc::EPERM]))? != 0 {
             tracing::warn!("{name} stays as it is here: raising it to what it was needs CAP_SYS_RESOURCE");
         }
@@ -167,7 +170,11 @@ pub fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), Restore
 }
 
 /// Sets what the process can only set itself.
-pub fn restore_inside(stub: &mut Stub, task: &Task, mm: &stasis_format::record::Mm) -> Result<(), RestoreError> {
+pub fn restore_inside(
+    stub: &mut Stub,
+    task: &Task,
+    mm: &stasis_format::record::Mm,
+) -> Result<(), RestoreError> {
     let prctl = |what: &str, op: u64, value: u64| Call::new(what, libc::SYS_prctl, &[op, value, 0, 0, 0]);
     let mut calls = Vec::new();
     if task.child_subreaper != 0 {
@@ -202,8 +209,9 @@ pub fn restore_outside(pid: i32, task: &Task, mm: &stasis_format::record::Mm) ->
 
 /// Dumpable is set last: changing credentials resets it, and it governs who may trace the process.
 pub fn dumpable(mm: &stasis_format::record::Mm) -> Option<Call> {
-    (mm.dumpable <= 1)
-        .then(|| Call::new("dumpable", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, mm.dumpable.into(), 0, 0, 0]))
+    (mm.dumpable <= 1).then(|| {
+        Call::new("dumpable", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, mm.dumpable.into(), 0, 0, 0])
+    })
 }
 
 /// Session and process group: a leader leads again, others join the caller's.

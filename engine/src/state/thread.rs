@@ -54,7 +54,8 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
         process::get_robust_list(tid).map_err(CaptureError::read(what("the robust list"), tid))?;
     scheduling(&mut thread, tid).map_err(CaptureError::read(what("the scheduling"), tid))?;
     inside(c, index, &mut thread)?;
-    let securebits = c.target.call(index, libc::SYS_prctl, [libc::PR_GET_SECUREBITS as u64, 0, 0, 0, 0, 0])?;
+    let securebits =
+        c.target.call(index, libc::SYS_prctl, [libc::PR_GET_SECUREBITS as u64, 0, 0, 0, 0, 0])?;
     thread.creds = creds::capture(c.tree, &status, securebits.max(0) as u32)?;
     if status.seccomp != 0 {
         // Already refused for the process as a whole, see the task's survey.
@@ -154,7 +155,11 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
         Call::new("naming a thread", libc::SYS_prctl, &[libc::PR_SET_NAME as u64, comm, 0, 0, 0]),
         Call::new("set_tid_address", libc::SYS_set_tid_address, &[t.clear_child_tid]),
         Call::new("timer slack", libc::SYS_prctl, &[libc::PR_SET_TIMERSLACK as u64, t.timer_slack, 0, 0, 0]),
-        Call::new("death signal", libc::SYS_prctl, &[libc::PR_SET_PDEATHSIG as u64, t.pdeath_signal.into(), 0, 0, 0]),
+        Call::new(
+            "death signal",
+            libc::SYS_prctl,
+            &[libc::PR_SET_PDEATHSIG as u64, t.pdeath_signal.into(), 0, 0, 0],
+        ),
         Call::new("personality", libc::SYS_personality, &[t.personality.into()]),
     ];
     if t.robust_list != 0 {
@@ -177,11 +182,17 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
         Call::new("CPU affinity", libc::SYS_sched_setaffinity, &[0, t.affinity.len() as u64, mask])
             .forgiving(&[libc::EINVAL]),
     );
-    calls.push(Call::new("I/O priority", libc::SYS_ioprio_set, &[1, 0, t.ioprio.into()]).forgiving(&[libc::EPERM]));
+    calls.push(
+        Call::new("I/O priority", libc::SYS_ioprio_set, &[1, 0, t.ioprio.into()]).forgiving(&[libc::EPERM]),
+    );
     let attr = stub.put(128, &sched_attr(t))?;
     calls.push(Call::new("scheduling", libc::SYS_sched_setattr, &[0, attr, 0]));
     if t.no_new_privs != 0 {
-        calls.push(Call::new("no_new_privs", libc::SYS_prctl, &[libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0]));
+        calls.push(Call::new(
+            "no_new_privs",
+            libc::SYS_prctl,
+            &[libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0],
+        ));
     }
     stub.run_in(tid, &calls)?;
     Ok(())
@@ -192,7 +203,8 @@ fn sched_attr(t: &Thread) -> Vec<u8> {
     // SCHED_FLAG_RESET_ON_FORK, RECLAIM, DL_OVERRUN: what a policy itself can set.
     const SETTABLE: u32 = 0x7;
     // SCHED_FLAG_UTIL_CLAMP_MIN and MAX, when they are not the default.
-    let clamp = if t.sched_util_min != 0 || (t.sched_util_max != 0 && t.sched_util_max != 1024) { 0x60 } else { 0 };
+    let clamp =
+        if t.sched_util_min != 0 || (t.sched_util_max != 0 && t.sched_util_max != 1024) { 0x60 } else { 0 };
     let flags = u64::from(t.sched_flags & SETTABLE | clamp);
     let mut bytes = 56u32.to_ne_bytes().to_vec();
     bytes.extend_from_slice(&t.sched_policy.to_ne_bytes());

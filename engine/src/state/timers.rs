@@ -56,7 +56,13 @@ pub fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
 }
 
 /// Makes a call that fills four words; argument `out` is their address.
-fn ask(c: &mut Capture, what: &str, nr: i64, mut args: [u64; 6], out: usize) -> Result<[u64; 4], CaptureError> {
+fn ask(
+    c: &mut Capture,
+    what: &str,
+    nr: i64,
+    mut args: [u64; 6],
+    out: usize,
+) -> Result<[u64; 4], CaptureError> {
     let pid = c.target.pid;
     let place = borrowed_place(c);
     let mut saved = [0u8; 32];
@@ -84,7 +90,8 @@ pub fn restore_posix(stub: &mut Stub, timers: &[PosixTimer]) -> Result<(), Resto
     }
     let invalid: &[i32] = &[libc::EINVAL];
     let by_id = stub.call(
-        Call::new("timer identifiers", libc::SYS_prctl, &[PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0]).forgiving(invalid),
+        Call::new("timer identifiers", libc::SYS_prctl, &[PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0])
+            .forgiving(invalid),
     )? == 0;
     let mut sorted: Vec<&PosixTimer> = timers.iter().collect();
     sorted.sort_by_key(|t| t.timer_id);
@@ -92,7 +99,11 @@ pub fn restore_posix(stub: &mut Stub, timers: &[PosixTimer]) -> Result<(), Resto
         create(stub, t, by_id)?;
     }
     if by_id {
-        stub.call(Call::new("timer identifiers", libc::SYS_prctl, &[PR_TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0]))?;
+        stub.call(Call::new(
+            "timer identifiers",
+            libc::SYS_prctl,
+            &[PR_TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0],
+        ))?;
     }
     Ok(())
 }
@@ -110,7 +121,8 @@ fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreErr
         let what = format!("creating timer {}", t.timer_id);
         stub.call(Call::new(what, libc::SYS_timer_create, &[t.clockid as u64, at, id_at]))?;
         let mut got = [0u8; 4];
-        vm::read_exact_at(stub.pid, id_at, &mut got).map_err(RestoreError::io("reading a timer's identifier"))?;
+        vm::read_exact_at(stub.pid, id_at, &mut got)
+            .map_err(RestoreError::io("reading a timer's identifier"))?;
         let got = u32::from_ne_bytes(got);
         if got == t.timer_id {
             return Ok(());
@@ -126,7 +138,8 @@ fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreErr
 /// Arms all timers, as the last thing before the process runs. The leader makes the calls.
 pub fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
     for t in itimers {
-        let words = [t.interval / NANOS, t.interval % NANOS / 1000, t.value / NANOS, (t.value % NANOS / 1000).max(1)];
+        let words =
+            [t.interval / NANOS, t.interval % NANOS / 1000, t.value / NANOS, (t.value % NANOS / 1000).max(1)];
         let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
         stub.call(Call::new("arming an interval timer", libc::SYS_setitimer, &[t.which.into(), at, 0]))?;
     }

@@ -217,7 +217,11 @@ fn be_init(pid: pid_t, go: i32, said: i32) -> ! {
             let mut status = 0;
             let who = libc::waitpid(-1, &mut status, libc::__WALL);
             if i64::from(who) == child {
-                let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
+                let code = if libc::WIFEXITED(status) {
+                    libc::WEXITSTATUS(status)
+                } else {
+                    128 + libc::WTERMSIG(status)
+                };
                 libc::_exit(code);
             }
             if who < 0 && *libc::__errno_location() != libc::EINTR {
