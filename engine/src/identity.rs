@@ -31,8 +31,11 @@ pub struct NoIdentity {
 }
 
 /// Makes a process that has this id, if need be in a new PID namespace (and, without privilege, a new user namespace).
-pub fn create(pid: u32) -> Result<Identity, NoIdentity> {
-    let first = match process::fork_stub(Some(pid as i32), 0) {
+///
+/// `detach`: it is not to be a child of ours, so that our end is no parent's death to it.
+pub fn create(pid: u32, detach: bool) -> Result<Identity, NoIdentity> {
+    let fork = if detach { process::fork_orphan_stub } else { process::fork_stub };
+    let first = match fork(pid as i32) {
         Ok(child) => return Ok(Identity { pid: child, init: None, kept: Cell::new(false) }),
         Err(e) => e,
     };

@@ -32,7 +32,7 @@ use crate::progress::Progress;
 use crate::state::files::{self, Opened, Redirects};
 use crate::state::pages::Filler;
 use crate::state::{RestoreError, anon, creds, fs, inodes, locks, memory, signals, task, thread, timers};
-use crate::stub::{Stub, StubError};
+use crate::stub::{Call, Stub, StubError};
 use crate::sys::{self, process};
 
 /// The steps in order, as [`Progress::step`] announces them.
@@ -45,9 +45,11 @@ pub struct Options {
     pub redirects: BTreeMap<u32, PathBuf>,
     /// Take files that changed as they are.
     pub force_files: bool,
+    /// The process is nobody's child here: it is to outlive the caller, who does not wait for it.
+    pub detach: bool,
 }
 
-/// A restarted process. It runs, and is a child of the caller.
+/// A restarted process. It runs, and is a child of the caller unless it was detached.
 #[derive(Debug, Clone, Copy)]
 pub struct Restarted {
     /// The child to wait for: the process itself, or the init of the namespace that was made for it.
@@ -111,7 +113,7 @@ pub fn restart<R: Read + Send>(
     };
     let mm = part(&tree.mms, t.task.mm, "address space")?;
     let own = own_creds()?;
-    let identity = identity::create(t.task.pid).map_err(|e| Error::Host(e.to_string()))?;
+    let identity = identity::create(t.task.pid, opts.detach).map_err(|e| Error::Host(e.to_string()))?;
     let mut stub = adopt(&identity)?;
     empty(&mut stub, mm)?;
     task::restore_session(&mut stub, &t.task)?;
@@ -345,6 +347,7 @@ fn build(
         if let Some(want) = tree.creds.get(&state.thread.creds) {
             creds::restore(stub, tid, want, own)?;
         }
+        thread::restore_death_signal(stub, tid, &state.thread)?;
         signals::restore_pending(stub, tid, (t.task.pid, state.thread.tid), &state.pending, false)?;
     }
     signals::restore_pending(stub, stub.pid, (t.task.pid, t.task.pid), &t.pending, true)?;
@@ -368,6 +371,11 @@ fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) 
     if let Some(call) = task::dumpable(&mm.mm) {
         stub.call(call)?;
     }
+    // The stub let anybody trace it; the process has not.
+    let no_tracer = [libc::PR_SET_PTRACER as u64, 0, 0, 0, 0];
+    stub.call(
+        Call::new("taking back the tracer's permit", libc::SYS_prctl, &no_tracer).forgiving(&[libc::EINVAL]),
+    )?;
     if let Some(call) = signals::trap_action(&stub, actions)? {
         stub.stepped(stub.pid, &call)?;
     }

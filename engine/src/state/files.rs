@@ -208,10 +208,11 @@ fn owner(fd: &OwnedFd) -> (u32, i32, u32) {
 
 /// What open files have to hold, for the judgement at restart.
 pub fn needs(tree: &Tree, needs: &mut BTreeMap<Id, Need>) {
-    for file in tree.files.values().filter(|f| f.kind == REGULAR) {
+    // A file opened only for writing has not been read: nothing of it is needed.
+    let read = |f: &&File| f.kind == REGULAR && f.flags as i32 & libc::O_ACCMODE != libc::O_WRONLY;
+    for file in tree.files.values().filter(read) {
         let size = tree.inodes.get(&file.object).map_or(0, |i| i.size);
         let need = needs.entry(file.object).or_default();
-        // A file opened only for writing has not been read: its offset may lie anywhere.
         need.bytes = need.bytes.max(file.pos.min(size));
     }
 }

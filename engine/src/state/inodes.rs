@@ -206,31 +206,27 @@ pub fn make(inode: &Inode) -> Result<OwnedFd, RestoreError> {
     Ok(fd)
 }
 
-/// A file without a name, with the old name in its link if that is free.
+/// A file without a name where the deleted one was, with its mode and owner.
+///
+/// It never has a name, so a restart that is killed leaves nothing; only a file system that cannot make such files
+/// (overlayfs of old, NFS) sees a name for a moment.
 fn make_deleted(inode: &Inode) -> io::Result<OwnedFd> {
     let path = path(inode);
-    let open = |p: &Path| {
-        let mode = inode.mode & 0o7777;
-        OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(p)
-    };
-    match open(&path) {
-        Ok(file) => {
-            std::fs::remove_file(&path)?;
-            let _ = nix::unistd::fchown(&file, Some(inode.uid.into()), Some(inode.gid.into()));
-            Ok(file.into())
-        }
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && inode.mode & 0o200 == 0 => Err(e),
+    let dir = path.parent().filter(|d| d.is_dir()).map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let file = match options.clone().custom_flags(libc::O_TMPFILE).open(&dir) {
+        Ok(file) => file,
         Err(_) => {
-            let dir = path.parent().filter(|d| d.is_dir()).map_or_else(std::env::temp_dir, Path::to_path_buf);
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .custom_flags(libc::O_TMPFILE)
-                .mode(inode.mode & 0o7777)
-                .open(&dir)?;
-            Ok(file.into())
+            let named = tempfile::Builder::new().prefix(".stasis-").tempfile_in(&dir)?;
+            named.into_file()
         }
-    }
+    };
+    // Another owner needs privilege; without it the file is ours, as all else of the process is.
+    let _ = nix::unistd::fchown(&file, Some(inode.uid.into()), Some(inode.gid.into()));
+    let mode = nix::sys::stat::Mode::from_bits_truncate(inode.mode & 0o7777);
+    nix::sys::stat::fchmod(&file, mode)?;
+    Ok(file.into())
 }
 
 /// Opens another description of the same file, with these flags.

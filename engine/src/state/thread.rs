@@ -155,11 +155,6 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
         Call::new("naming a thread", libc::SYS_prctl, &[libc::PR_SET_NAME as u64, comm, 0, 0, 0]),
         Call::new("set_tid_address", libc::SYS_set_tid_address, &[t.clear_child_tid]),
         Call::new("timer slack", libc::SYS_prctl, &[libc::PR_SET_TIMERSLACK as u64, t.timer_slack, 0, 0, 0]),
-        Call::new(
-            "death signal",
-            libc::SYS_prctl,
-            &[libc::PR_SET_PDEATHSIG as u64, t.pdeath_signal.into(), 0, 0, 0],
-        ),
         Call::new("personality", libc::SYS_personality, &[t.personality.into()]),
     ];
     if t.robust_list != 0 {
@@ -195,6 +190,13 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
         ));
     }
     stub.run_in(tid, &calls)?;
+    Ok(())
+}
+
+/// The signal at the parent's death; every change of credentials takes it away (prctl(2)), so it comes after them.
+pub fn restore_death_signal(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
+    let args = [libc::PR_SET_PDEATHSIG as u64, t.pdeath_signal.into(), 0, 0, 0];
+    stub.run_in(tid, &[Call::new("death signal", libc::SYS_prctl, &args)])?;
     Ok(())
 }
 

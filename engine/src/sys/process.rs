@@ -73,41 +73,85 @@ impl CloneArgs {
     }
 }
 
-/// Forks a child that does nothing but wait to be seized, with this process id if one is asked for.
+/// Forks a child that does nothing but wait to be seized, with this process id.
 ///
 /// `EEXIST` means that the id is taken, `EPERM` that choosing one is not allowed. All signals are blocked in the
 /// child, so that a Ctrl-C meant for us does not reach half a process.
-pub fn fork_stub(pid: Option<pid_t>, flags: u64) -> io::Result<pid_t> {
-    let set_tid = [pid.unwrap_or(0)];
+pub fn fork_stub(pid: pid_t) -> io::Result<pid_t> {
+    let set_tid = [pid];
     let args = CloneArgs {
-        flags,
         exit_signal: libc::SIGCHLD as u64,
-        set_tid: if pid.is_some() { set_tid.as_ptr() as u64 } else { 0 },
-        set_tid_size: u64::from(pid.is_some()),
+        set_tid: set_tid.as_ptr() as u64,
+        set_tid_size: 1,
         ..CloneArgs::default()
     };
-    // SAFETY: an all-zero sigset_t is valid memory for the calls that fill it.
-    let mut old: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: as above.
-    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: both sets are live locals.
-    unsafe {
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut old);
-    }
+    let old = block_all();
     // SAFETY: `args` and `set_tid` outlive the call; without CLONE_VM the child has its own copy of everything, and it
     // makes nothing but system calls.
     let ret = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     if ret == 0 {
+        // A process that is not a descendant of its tracer has to agree to it where Yama is strict (ptrace(2)).
+        // SAFETY: only numbers are passed.
+        unsafe { libc::prctl(libc::PR_SET_PTRACER, -1i64) };
         loop {
             // SAFETY: plain system call; the tracer ends this loop by taking the process over.
             unsafe { libc::syscall(libc::SYS_pause) };
         }
     }
     let err = io::Error::last_os_error();
-    // SAFETY: `old` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &old, std::ptr::null_mut()) };
+    unblock(&old);
     if ret < 0 { Err(err) } else { Ok(ret as pid_t) }
+}
+
+/// The same by way of a process in between that ends at once: the stub is not our child.
+pub fn fork_orphan_stub(pid: pid_t) -> io::Result<pid_t> {
+    let (read, write) = nix::unistd::pipe()?;
+    let old = block_all();
+    // SAFETY: the child calls only what is async-signal-safe before it leaves by _exit.
+    let between = unsafe { libc::fork() };
+    if between == 0 {
+        let errno: i32 = match fork_stub(pid) {
+            Ok(_) => 0,
+            Err(e) => e.raw_os_error().unwrap_or(libc::EPERM),
+        };
+        // SAFETY: the buffer is live; _exit does not return.
+        unsafe {
+            libc::write(raw(&write), (&raw const errno).cast(), 4);
+            libc::_exit(0);
+        }
+    }
+    let err = io::Error::last_os_error();
+    unblock(&old);
+    if between < 0 {
+        return Err(err);
+    }
+    drop(write);
+    let mut errno = [0u8; 4];
+    let n = nix::unistd::read(&read, &mut errno)?;
+    // SAFETY: only numbers are passed; the process in between is our child.
+    unsafe { libc::waitpid(between, std::ptr::null_mut(), libc::__WALL) };
+    match (n, i32::from_ne_bytes(errno)) {
+        (4, 0) => Ok(pid),
+        (4, errno) => Err(io::Error::from_raw_os_error(errno)),
+        _ => Err(io::Error::from_raw_os_error(libc::ECHILD)),
+    }
+}
+
+/// Blocks all signals of the calling thread; returns the mask before.
+fn block_all() -> libc::sigset_t {
+    // SAFETY: both sets are live locals, filled by the calls.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut old: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut old);
+        old
+    }
+}
+
+fn unblock(old: &libc::sigset_t) {
+    // SAFETY: `old` is a mask that the kernel has given.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, old, std::ptr::null_mut()) };
 }
 
 /// Securebits of the calling thread.
@@ -116,9 +160,9 @@ pub fn securebits() -> u32 {
     unsafe { libc::prctl(libc::PR_GET_SECUREBITS) }.max(0) as u32
 }
 
-/// Kills a child of ours and reaps it.
+/// Kills a process that we made and reaps it if it is our child.
 pub fn kill_and_reap(pid: pid_t) {
-    // SAFETY: only numbers are passed; the child has not been reaped, so the id is still its own.
+    // SAFETY: only numbers are passed; we trace the process or are its parent, so the id is still its own.
     unsafe {
         libc::kill(pid, libc::SIGKILL);
         libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL);
