@@ -5,6 +5,7 @@
 //! * [`model`]: the captured tree in memory, what stands between capture, image and restore.
 //! * [`target`], [`stub`]: a seized process, and one being built; system calls are run inside both.
 //!   [`identity`]: the process id.
+//! * [`revision1`]: the two calls of the patch of 2008.
 //! * [`refusal`]: what cannot be carried over. [`progress`]: who watches.
 //! * [`procfs`]: what /proc says. [`arch`]: all that knows the processor. [`sys`]: all that is `unsafe`.
 #![deny(unsafe_code)]
@@ -17,6 +18,7 @@ pub mod procfs;
 pub mod progress;
 pub mod refusal;
 pub mod restart;
+pub mod revision1;
 pub mod state;
 pub mod stub;
 pub mod sys;

@@ -10,5 +10,7 @@ pub mod pagemap;
 pub mod pidfd;
 pub mod process;
 pub mod ptrace;
+pub mod rawfd;
 pub mod sched;
 pub mod vm;
+pub mod worker;

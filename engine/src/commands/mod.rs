@@ -1,0 +1,10 @@
+//! One file a command.
+
+pub mod check;
+pub mod checkpoint;
+pub mod inspect;
+pub mod restart;
+pub mod shell;
+pub mod steps;
+pub mod syscall;
+pub mod validate;
