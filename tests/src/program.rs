@@ -14,6 +14,13 @@ pub const VICTIM: &str = env!("VICTIM");
 /// The victims, linked statically.
 pub const VICTIM_STATIC: &str = env!("VICTIM_STATIC");
 
+/// A command for a program that nobody here wrote, without the descriptors that whoever runs the tests left open.
+pub fn foreign(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(VICTIM);
+    command.arg("run").arg(program);
+    command
+}
+
 /// How a victim found itself.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use stasis_tests::engine::{restart_detached, run};
-use stasis_tests::program::{Program, Restored, Verdict};
+use stasis_tests::program::{Program, Restored, Verdict, foreign};
 use stasis_tests::{host, wait};
 
 /// Bytes of text that xz gets: several of its blocks, so that both threads have work.
@@ -39,7 +39,7 @@ fn write_text(path: &Path) {
 }
 
 fn xz(dir: &Path) -> Command {
-    let mut command = Command::new("sh");
+    let mut command = foreign("sh");
     command.args(["-c", "exec xz -T2 -6 --stdout text > out.xz"]).current_dir(dir);
     command
 }
@@ -181,7 +181,7 @@ fn script(interpreter: &str, file: &str, text: &str, signal: Signal) {
     let dir = host::workdir();
     let image = dir.path().join("image.stasis");
     fs::write(dir.path().join(file), text).expect("the script can be written");
-    let mut program = Program::start(Command::new(path).arg(file), dir.path());
+    let mut program = Program::start(foreign(path).arg(file), dir.path());
     if !program.ready() {
         let said = fs::read_to_string(dir.path().join("err")).unwrap_or_default();
         panic!("{interpreter} did not get ready: {:?}\n{said}", program.finish());
@@ -227,7 +227,7 @@ fn sqlite_commits_the_transaction_it_was_in() {
     );
     fs::write(dir.path().join("script.sql"), sql).expect("the script can be written");
     let mut program = Program::start(
-        Command::new("sh").args(["-c", "exec sqlite3 -bail data.db < script.sql > out"]),
+        foreign("sh").args(["-c", "exec sqlite3 -bail data.db < script.sql > out"]),
         dir.path(),
     );
     let journal = dir.path().join("data.db-journal");

@@ -12,6 +12,7 @@ use crate::tools;
 /// A program with a thread, a dictionary and an open log, which numbers its lines: a gap or a repeat would show.
 const PROGRAM: &str = "\
 import os, threading, time
+os.closerange(3, 1024)
 seen = {}
 def fill():
     n = 0
