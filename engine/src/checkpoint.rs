@@ -30,7 +30,7 @@ use crate::state::{
 use crate::target::{Target, TargetError};
 
 /// The steps in order, as [`Progress::step`] announces them.
-pub const STEPS: &[&str] = &["look", "seize", "capture", "metadata", "contents", "finish", "release"];
+pub const STEPS: &[&str] = &["look", "seize", "capture", "metadata", "contents", "finish"];
 
 /// What is wanted of a checkpoint.
 #[derive(Debug, Clone)]
@@ -163,7 +163,7 @@ pub fn checkpoint<W: Write>(
     }
     finish(sink).map_err(Error::Finish)?;
 
-    progress.step("release");
+    // No step any more: the image has its name, there is nothing left to call off.
     target.release(opts.kill).map_err(Error::Finish)?;
     Ok(Summary {
         tasks: tree.tasks.len(),

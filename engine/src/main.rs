@@ -44,11 +44,23 @@ fn main() -> ExitCode {
 /// Prints a failure and gives its exit code.
 fn report(failure: Failure) -> u8 {
     let Failure { error, hint, code } = failure;
-    eprintln!("stasis: {error:#}");
+    eprintln!("stasis: {}", sentence(&error));
     if let Some(hint) = hint {
         eprintln!("hint: {hint}");
     }
     code
+}
+
+/// The error and its causes, without what one has said already of the next.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words.push_str(": ");
+            words.push_str(&cause);
+        }
+    }
+    words
 }
 
 /// `-v`: what the engine says of itself goes to stderr, each line with the seconds since the start.

@@ -64,6 +64,7 @@ fn start(args: &Restart, caught: &AtomicUsize) -> Result<Restarted, Failure> {
     let options = Options {
         redirects: args.fds.iter().cloned().collect::<BTreeMap<u32, PathBuf>>(),
         force_files: args.force_files,
+        detach: args.detach,
     };
     let cancelled = || caught.load(Ordering::Relaxed) != 0;
     let pause = || {
