@@ -12,7 +12,7 @@ use crate::head::{
     CR_CTX_CKPT, HEAD_LEN, HEAD_MAGIC, Head, KernelVersion, TAIL_LEN, TAIL_MAGIC, tail_record,
 };
 use crate::header::{Kind, RECORD_HEADER_LEN, RecordHeader};
-use crate::record::{FieldDef, FieldType, RecordDef, Show, TASK_STATES, TailKind};
+use crate::record::{FieldDef, FieldType, RecordDef, Show, TailKind};
 use binrw::{BinRead as _, BinWrite as _, binrw};
 use std::io::Cursor;
 
@@ -51,13 +51,17 @@ impl Task {
     }
 }
 
+/// Bits of the kernel's `task->state` (include/linux/sched.h).
+pub const KERNEL_STATES: &[(u64, &str)] =
+    &[(0x1, "INTERRUPTIBLE"), (0x2, "UNINTERRUPTIBLE"), (0x4, "STOPPED"), (0x8, "TRACED")];
+
 /// TASK, described for those who show it.
 pub const TASK_DEF: RecordDef = RecordDef {
     kind: Kind::TASK.0,
     name: "TASK",
     doc: "The task. Its name follows in a STRING.",
     fields: &[
-        field("state", FieldType::U32, Show::Enum(TASK_STATES), "State of the task."),
+        field("state", FieldType::U32, Show::Flags(KERNEL_STATES), "State of the task, 0 is running."),
         field("exit_state", FieldType::U32, Show::Dec, "Exit state, 0 for a task that lives."),
         field("exit_code", FieldType::U32, Show::Hex, "Exit code."),
         field("exit_signal", FieldType::U32, Show::Signal, "Signal sent to the parent when it ends."),
