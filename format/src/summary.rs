@@ -24,10 +24,13 @@ pub fn summary(kind: Kind, id: u32, body: Option<&Body>) -> String {
 pub fn summary_of_fields(kind: Kind, fields: &[Field]) -> String {
     let wanted: &[&str] = match kind {
         Kind::HEAD => &["rev", "release", "machine", "time"],
-        Kind::TASK => &["state", "exit_code", "task_comm_len"],
-        Kind::STRING => &["string"],
+        Kind::TASK => &["exit_code", "task_comm_len"],
         _ => &[],
     };
+    if kind == Kind::STRING {
+        let name = fields.iter().find(|field| field.part == Part::Tail);
+        return format!("{kind}: {}", name.map_or(String::new(), |field| escape(until_nul(&field.raw))));
+    }
     let words: Vec<_> = fields
         .iter()
         .filter(|field| field.part != Part::Header && wanted.contains(&field.name.as_str()))

@@ -193,8 +193,10 @@ impl Validator {
         }
         match &mut self.stage {
             Stage::One => {
-                let (len, verdict) =
-                    rev1::judge(&self.held, is_last, self.options.kernel, &mut self.findings);
+                // No more than this, so that the pieces that came make no difference.
+                let start = self.held.get(..START).unwrap_or(&self.held);
+                let is_all = self.held.len() < START;
+                let (len, verdict) = rev1::judge(start, is_all, self.options.kernel, &mut self.findings);
                 self.verdict = Some(verdict);
                 self.totals.length = len;
                 self.end(len as usize);
@@ -221,7 +223,7 @@ impl Validator {
 
     /// Decides what the file is from its first bytes.
     fn decide(&mut self) {
-        let start = self.held.as_slice();
+        let start = self.held.get(..START).unwrap_or(&self.held);
         let header = frame::header(start);
         let head = start.get(RECORD_HEADER_LEN..HEAD_RECORD_LEN).and_then(Head::from_payload);
         let has_magic = head.as_ref().is_some_and(|head| head.magic == HEAD_MAGIC);

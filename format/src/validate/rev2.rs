@@ -5,8 +5,8 @@ use crate::error::Fault;
 use crate::findings::{Finding, Findings, Severity};
 use crate::frame;
 use crate::head::tail_record;
-use crate::header::{Kind, RECORD_HEADER_LEN};
-use crate::limits::{MAX_PAYLOAD, MAX_SEARCHED};
+use crate::header::Kind;
+use crate::limits::MAX_SEARCHED;
 use crate::parser::{Event, Parser, Progress, Totals};
 use crate::record::DEFS;
 use crate::rules;
@@ -60,26 +60,14 @@ impl Judge {
                 return done;
             }
             if self.searching {
-                match self.search(rest, is_last) {
-                    Some(found) => {
-                        let skipped = found as u64;
-                        self.parser.resync(self.parser.offset() + skipped);
-                        self.searching = false;
-                        done += found;
-                        continue;
-                    }
-                    None if self.given_up || is_last => {
-                        self.parser.resync(self.parser.offset() + rest.len() as u64);
-                        return input.len();
-                    }
-                    None => {
-                        // The end of what was searched may be the start of a record.
-                        let kept = rest.len().min(RECORD_HEADER_LEN + MAX_PAYLOAD + 1);
-                        let gone = (rest.len() - kept) / 8 * 8;
-                        self.parser.resync(self.parser.offset() + gone as u64);
-                        return done + gone;
-                    }
+                let (at, found) = self.search(rest, is_last);
+                self.parser.resync(self.parser.offset() + at as u64);
+                self.searching = !found;
+                done += at;
+                if !found {
+                    return done;
                 }
+                continue;
             }
             let progress = self.parser.parse(rest);
             for fault in self.parser.take_faults() {
@@ -168,15 +156,19 @@ impl Judge {
         }
     }
 
-    /// Position of the next sound record or TAIL, which all start on multiples of 8.
-    fn search(&mut self, bytes: &[u8], is_last: bool) -> Option<usize> {
+    /// Position of the next sound record or TAIL, which all start on multiples of 8, and whether there is one. If
+    /// not, it is the position from which on more bytes are needed, or the end.
+    fn search(&mut self, bytes: &[u8], is_last: bool) -> (usize, bool) {
         let first = (self.parser.offset().wrapping_neg() % 8) as usize;
         for at in (first..bytes.len()).step_by(8) {
             let rest = bytes.get(at..).unwrap_or_default();
             if rest.starts_with(&tail_record()) {
-                return Some(at);
+                return (at, true);
             }
-            let header = frame::header(rest)?;
+            if rest.len() < frame::MIN_RECORD_LEN && !is_last {
+                return (at, false);
+            }
+            let Some(header) = frame::header(rest) else { break };
             let kind = Kind(header.kind);
             if !kind.is_ignorable() && !DEFS.iter().any(|def| def.kind == kind.0) {
                 continue;
@@ -186,20 +178,21 @@ impl Judge {
                 if is_last {
                     continue;
                 }
-                return None;
+                return (at, false);
             };
             self.searched += len as u64;
             if self.searched > MAX_SEARCHED {
                 self.given_up = true;
-                return None;
+                return (at, false);
             }
             let sound = record
                 .split_last_chunk::<8>()
                 .is_some_and(|(content, sum)| crate::checksum::checksum(content) == u64::from_le_bytes(*sum));
             if sound {
-                return Some(at);
+                return (at, true);
             }
         }
-        None
+        // Nothing in sight: the end, or where the next multiple of 8 is to come.
+        (bytes.len(), false)
     }
 }
