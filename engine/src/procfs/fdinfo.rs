@@ -220,4 +220,34 @@ mod tests {
         assert_eq!(i.locks[0], LockLine { kind: LockKind::Posix, write: true, start: 5, end: Some(14) });
         assert_eq!(i.locks[1], LockLine { kind: LockKind::Flock, write: false, start: 0, end: None });
     }
+
+    #[test]
+    fn locks_of_descriptions_and_leases_have_kinds_of_their_own() {
+        // As Linux 6.18 prints them; an OFD lock has no owner.
+        let i = parse_fdinfo(b"pos:\t0\nflags:\t0100002\nmnt_id:\t27\nino:\t1\nlock:\t1: OFDLCK ADVISORY  READ -1 fe:00:10010849 100 EOF\nlock:\t2: LEASE  ACTIVE    WRITE 13896 fe:00:10010866 0 EOF\n").unwrap();
+        assert_eq!(i.locks[0], LockLine { kind: LockKind::Ofd, write: false, start: 100, end: None });
+        assert_eq!(i.locks[1], LockLine { kind: LockKind::Lease, write: true, start: 0, end: None });
+        assert_eq!(i.flags, 0o100_002);
+    }
+
+    #[test]
+    fn every_descriptor_watched_by_epoll_is_listed() {
+        let i = parse_fdinfo(b"pos:\t0\nflags:\t02\ntfd:        4 events: 40000019 data:                0  pos:0 ino:40e sdev:10\ntfd: 123456789 events: 80000019 data: 123456789abcdef0  pos:0 ino:40e sdev:10\n").unwrap();
+        let FdKind::Epoll { targets } = i.kind else { panic!("{:?}", i.kind) };
+        assert_eq!(targets[0], EpollLine { tfd: 4, events: 0x4000_0019, data: 0 });
+        assert_eq!(
+            targets[1],
+            EpollLine { tfd: 123_456_789, events: 0x8000_0019, data: 0x1234_5678_9abc_def0 }
+        );
+    }
+
+    #[test]
+    fn a_line_cut_short_is_an_error_that_quotes_it() {
+        for line in
+            ["tfd: 4 events: 19", "lock:\t1: POSIX  ADVISORY  WRITE 1 fe:00:1 5", "it_value: (4", "pos:\tx"]
+        {
+            let text = format!("clockid: 1\n{line}\n");
+            assert!(parse_fdinfo(text.as_bytes()).unwrap_err().to_string().contains(&line[..3]), "{line}");
+        }
+    }
 }

@@ -85,20 +85,22 @@ fn entry(line: &[u8]) -> Result<MapEntry, ParseError> {
     })
 }
 
-/// Undoes the kernel's octal escapes; in maps only the newline is written that way.
+/// Undoes the one escape that the kernel makes in maps, that of a newline (fs/proc/task_mmu.c, `seq_path` with "\n").
+///
+/// All else stands as it is, a backslash too: `a\101b` is a file of that very name, not `aAb`. What cannot be told
+/// apart is a name with a newline and one that is spelt `\012`; `/proc/PID/map_files` knows which.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&b, tail)) = rest.split_first() {
+        rest = tail;
         if b == b'\\'
-            && let Some(digits) = tail.get(..3)
-            && let Some(code) = number(digits, 8).and_then(|n| u8::try_from(n).ok())
+            && let Some(behind) = tail.strip_prefix(b"012")
         {
-            out.push(code);
-            rest = &tail[3..];
+            out.push(b'\n');
+            rest = behind;
         } else {
             out.push(b);
-            rest = tail;
         }
     }
     out
@@ -177,6 +179,28 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     fn an_escaped_newline_in_a_path_is_read_back() {
         let list = parse_maps(b"1000-2000 r--p 00000000 00:01 7 /tmp/a\\012b\n").unwrap();
         assert_eq!(list[0].path, b"/tmp/a\nb");
+    }
+
+    #[test]
+    fn a_backslash_in_a_path_stands_for_itself() {
+        for path in [r"/tmp/a\101b", r"/tmp/a\ 12", r"/tmp/a\+12", r"/tmp/a\01", r"/tmp/a\", "/tmp/a  b\t"] {
+            let list =
+                parse_maps(format!("1000-2000 r--p 00000000 00:01 7       {path}\n").as_bytes()).unwrap();
+            assert_eq!(list[0].path, path.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_maps_of_this_process_are_understood_in_full() {
+        let text = std::fs::read("/proc/self/maps").unwrap();
+        let list = parse_maps(&text).unwrap();
+        assert!(list.iter().all(|m| m.start < m.end));
+        let here = the_maps_of_this_process_are_understood_in_full as fn() as usize as u64;
+        let code = list.iter().find(|m| (m.start..m.end).contains(&here)).unwrap();
+        assert!(code.read && code.exec && !code.write && code.ino != 0);
+        let smaps = parse_smaps(&std::fs::read("/proc/self/smaps").unwrap()).unwrap();
+        let code = smaps.iter().find(|e| (e.map.start..e.map.end).contains(&here)).unwrap();
+        assert!(code.rss > 0 && code.vm_flags.has("ex") && !code.vm_flags.has("wr") && !code.hugetlb);
     }
 
     #[test]

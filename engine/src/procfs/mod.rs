@@ -109,3 +109,52 @@ impl Proc {
         Ok(list)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_handle_on_a_process_that_is_gone_shows_no_other() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let pid = child.id() as i32;
+        let proc = Proc::open(pid).unwrap();
+        assert_eq!(parse_status(&proc.read("status").unwrap()).unwrap().pid, pid);
+        assert_eq!(proc.fds().unwrap()[..3], [0, 1, 2]);
+        assert_eq!(proc.readlink("fd/1").unwrap(), b"/dev/null");
+        // Without its input cat ends, and wait gives the number back.
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(proc.read("status").is_err() && proc.fds().is_err() && proc.tids().is_err());
+    }
+
+    #[test]
+    fn children_of_every_thread_are_found() {
+        let me = Proc::open(std::process::id() as i32).unwrap();
+        let mut child =
+            std::thread::spawn(|| Command::new("cat").stdin(Stdio::piped()).spawn().unwrap()).join().unwrap();
+        assert!(me.children().unwrap().contains(&(child.id() as i32)));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn the_leader_is_the_first_of_the_threads() {
+        let pid = std::process::id() as i32;
+        let me = Proc::open(pid).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
+            let _ = wait.recv();
+        });
+        let tid = told.recv().unwrap();
+        let tids = me.tids().unwrap();
+        assert!(tids[0] == pid && tids[1..].contains(&tid));
+        let status = parse_status(&me.task(tid).unwrap().read("status").unwrap()).unwrap();
+        assert_eq!((status.tgid, status.pid), (pid, tid));
+        drop(go);
+        thread.join().unwrap();
+    }
+}

@@ -260,4 +260,41 @@ mod tests {
         let want = TimerLine { id: 3, signal: 14, sigev_value: 0x1234, notify: 4, tid: Some(9), clockid: -6 };
         assert_eq!(t, [want]);
     }
+
+    #[test]
+    fn texts_of_this_process_agree_with_each_other() {
+        let read = |name: &str| std::fs::read(format!("/proc/self/{name}")).unwrap();
+        let stat = parse_stat(&read("stat")).unwrap();
+        let status = parse_status(&read("status")).unwrap();
+        assert_eq!((stat.pid, stat.ppid), (status.pid, status.ppid));
+        assert_eq!(status.uid[1], nix::unistd::geteuid().as_raw());
+        assert!(stat.arg_start < stat.arg_end && stat.env_start <= stat.env_end && stat.num_threads > 0);
+        let comm = read("comm");
+        // The name belongs to the leader, as stat of the process does.
+        assert_eq!(stat.comm, comm.strip_suffix(b"\n").unwrap());
+    }
+
+    #[test]
+    fn a_stat_cut_short_anywhere_is_an_error() {
+        let text = std::fs::read("/proc/self/stat").unwrap();
+        let words = text.iter().filter(|b| **b == b' ').count();
+        let cut = |n: usize| text.splitn(n + 1, |b| *b == b' ').take(n).collect::<Vec<_>>().join(&b' ');
+        assert!(words >= 51 && parse_stat(&cut(52)).is_ok());
+        for n in 0..52 {
+            assert!(parse_stat(&cut(n)).is_err(), "{n} fields");
+        }
+    }
+
+    #[test]
+    fn clocks_of_processor_time_are_negative_and_notifications_differ() {
+        // As Linux 6.18 prints CLOCK_PROCESS_CPUTIME_ID with SIGEV_NONE, and CLOCK_TAI with SIGEV_SIGNAL.
+        let text = b"ID: 7\nsignal: 34/0000000000123456\nnotify: none/pid.13896\nClockID: -6\nID: 15\nsignal: 0/ffffffffffffffff\nnotify: signal/pid.13896\nClockID: 11\n";
+        let t = parse_timers(text).unwrap();
+        assert_eq!((t[0].id, t[0].clockid, t[0].notify, t[0].tid), (7, -6, 1, None));
+        assert_eq!((t[1].id, t[1].clockid, t[1].notify, t[1].sigev_value), (15, 11, 0, u64::MAX));
+        assert!(
+            parse_timers(b"signal: 1/2\n").is_err()
+                && parse_timers(b"ID: 1\nnotify: pigeon/pid.1\n").is_err()
+        );
+    }
 }

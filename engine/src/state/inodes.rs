@@ -47,15 +47,17 @@ impl Capture<'_> {
             }
             return Ok(*id);
         }
-        let (name, deleted) = strip_deleted(path);
+        let (name, deleted) =
+            if still_there(self.target.pid, path, &meta) { (path, false) } else { strip_deleted(path) };
         let mut flags = use_;
         let mut seals = 0;
-        if let Some(memfd) = name.strip_prefix(b"/memfd:") {
+        // The kernel's own files of these names have no links; a file in / could have such a name too.
+        if let Some(memfd) = name.strip_prefix(b"/memfd:").filter(|_| deleted) {
             flags |= MEMFD | EMBEDDED;
             seals = sys::file::seals(&file).unwrap_or(0);
             return self.add_inode(file, &meta, memfd.to_vec(), flags, seals);
         }
-        if name == b"/dev/zero" && deleted {
+        if name == b"/dev/zero" && deleted && meta.is_file() {
             flags |= SHMEM | EMBEDDED;
             return self.add_inode(file, &meta, Vec::new(), flags, 0);
         }
@@ -133,6 +135,16 @@ fn record(meta: &std::fs::Metadata, path: Vec<u8>, flags: u32, seals: u32) -> In
         gid: meta.gid(),
         path,
     }
+}
+
+/// Whether a file whose link ends in " (deleted)" is one that has this very name, and not one that was deleted.
+fn still_there(pid: i32, path: &[u8], meta: &std::fs::Metadata) -> bool {
+    if meta.nlink() == 0 || !strip_deleted(path).1 {
+        return false;
+    }
+    let name = [format!("/proc/{pid}/root").as_bytes(), path].concat();
+    std::fs::symlink_metadata(OsStr::from_bytes(&name))
+        .is_ok_and(|found| (found.dev(), found.ino()) == (meta.dev(), meta.ino()))
 }
 
 /// Takes the kernel's " (deleted)" off the end of a link.

@@ -88,3 +88,54 @@ pub fn peek_pipe(fd: &OwnedFd, len: usize) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn looking_into_a_pipe_takes_nothing_from_it() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        set_pipe_size(&write, 1 << 20).unwrap();
+        // More than a new pipe holds, and not a whole number of pages.
+        let data: Vec<u8> = (0..300_001u32).map(|i| (i % 251) as u8).collect();
+        File::from(write).write_all(&data).unwrap();
+        for _ in 0..2 {
+            assert_eq!(readable_bytes(&read).unwrap(), data.len());
+            assert!(peek_pipe(&read, data.len()).unwrap() == data);
+        }
+        let mut taken = Vec::new();
+        File::from(read).read_to_end(&mut taken).unwrap();
+        assert!(taken == data);
+    }
+
+    #[test]
+    fn a_pipe_that_is_partly_read_shows_what_is_left() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let mut write = File::from(write);
+        write.write_all(&[1; 5000]).unwrap();
+        let mut some = [0; 4999];
+        File::from(read.try_clone().unwrap()).read_exact(&mut some).unwrap();
+        write.write_all(&[2; 5000]).unwrap();
+        let left = peek_pipe(&read, readable_bytes(&read).unwrap()).unwrap();
+        assert_eq!((left.len(), left[0], left[1]), (5001, 1, 2));
+    }
+
+    #[test]
+    fn more_than_is_in_a_pipe_cannot_be_seen() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        File::from(write.try_clone().unwrap()).write_all(b"abc").unwrap();
+        assert!(peek_pipe(&read, 4).is_err());
+    }
+
+    #[test]
+    fn a_duplicate_above_a_floor_is_closed_on_exec() {
+        let file = File::open("/dev/null").unwrap();
+        let dup = dup_above(&file, 200).unwrap();
+        assert!(dup.as_raw_fd() >= 200);
+        assert_eq!(fcntl(&dup, libc::F_GETFD, 0).unwrap(), i64::from(libc::FD_CLOEXEC));
+        assert_eq!(get_owner(&dup).unwrap(), (0, 0));
+        assert_eq!(get_signal(&dup).unwrap(), 0);
+    }
+}

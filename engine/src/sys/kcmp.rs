@@ -29,3 +29,39 @@ pub fn epoll_target(pid1: i32, fd1: i32, pid2: i32, epfd: i32, tfd: u32, toff: u
     let slot = [epfd as u32, tfd, toff];
     kcmp(pid1, pid2, KCMP_EPOLL_TFD, fd1 as u64, slot.as_ptr() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+    use std::os::fd::AsRawFd;
+
+    fn me() -> i32 {
+        std::process::id() as i32
+    }
+
+    #[test]
+    fn a_duplicate_is_the_same_description_and_a_second_open_is_not() {
+        let open = || std::fs::File::open("/dev/null").unwrap();
+        let (a, b) = (open(), open());
+        let dup = a.try_clone().unwrap();
+        let cmp =
+            |x: &std::fs::File, y: &std::fs::File| file(me(), x.as_raw_fd(), me(), y.as_raw_fd()).unwrap();
+        assert_eq!(cmp(&a, &dup), Ordering::Equal);
+        assert_ne!(cmp(&a, &b), Ordering::Equal);
+        // Descriptions have an order, so that many can be sorted.
+        assert_eq!(cmp(&a, &b), cmp(&b, &a).reverse());
+        assert_eq!(file(me(), -1, me(), a.as_raw_fd()).unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+
+    #[test]
+    fn what_an_epoll_instance_watches_is_found_under_its_number() {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        let (reader, _writer) = nix::unistd::pipe().unwrap();
+        epoll.add(&reader, EpollEvent::new(EpollFlags::EPOLLIN, 0)).unwrap();
+        let (fd, epfd) = (reader.as_raw_fd(), epoll.0.as_raw_fd());
+        assert_eq!(epoll_target(me(), fd, me(), epfd, fd as u32, 0).unwrap(), Ordering::Equal);
+        let second = epoll_target(me(), fd, me(), epfd, fd as u32, 1).unwrap_err();
+        assert_eq!(second.raw_os_error(), Some(libc::ENOENT));
+    }
+}

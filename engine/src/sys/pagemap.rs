@@ -87,3 +87,44 @@ pub fn scan(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+    const PRESENT: u64 = 1 << 3;
+
+    #[test]
+    fn pages_that_were_touched_are_found_however_many_regions_they_make() {
+        // Every other page: more regions than fit into one answer of the kernel's.
+        const PAGES: usize = 3000;
+        let len = std::num::NonZeroUsize::new(PAGES * 4096).unwrap();
+        let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping of the kernel's choice, written through raw pointers only.
+        let area = unsafe { mmap_anonymous(None, len, prot, MapFlags::MAP_PRIVATE) }.unwrap();
+        // SAFETY: advice about the mapping made above; one huge page would join its neighbours.
+        unsafe { madvise(area, len.get(), MmapAdvise::MADV_NOHUGEPAGE) }.unwrap();
+        for page in (0..PAGES).step_by(2) {
+            // SAFETY: within the mapping, which is writable.
+            unsafe { area.cast::<u8>().add(page * 4096).write(1) };
+        }
+        let start = area.as_ptr() as u64;
+        let masks = ScanMasks {
+            category_inverted: 0,
+            category_mask: PRESENT,
+            category_anyof: 0,
+            return_mask: PRESENT,
+        };
+        let mut found = Vec::new();
+        let pagemap = File::open("/proc/self/pagemap").unwrap();
+        scan(&pagemap, start, start + len.get() as u64, &masks, &mut found).unwrap();
+        let want: Vec<PageRegion> = (0..PAGES as u64)
+            .step_by(2)
+            .map(|p| PageRegion { start: start + p * 4096, end: start + (p + 1) * 4096, categories: PRESENT })
+            .collect();
+        assert_eq!(found, want);
+        // SAFETY: mapped above, used by nobody else.
+        unsafe { munmap(area, len.get()) }.unwrap();
+    }
+}

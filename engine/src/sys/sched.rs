@@ -56,3 +56,28 @@ pub fn ioprio(tid: i32) -> io::Result<u32> {
     // SAFETY: only numbers are passed.
     Ok(check(unsafe { libc::syscall(libc::SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid) })? as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_can_be_asked_how_it_is_scheduled() {
+        let tid = nix::unistd::gettid().as_raw();
+        let attr = getattr(tid).unwrap();
+        assert!(attr.size as usize >= 48 && (-20..20).contains(&attr.nice));
+        let mask = affinity(tid).unwrap();
+        let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
+        for cpu in 0..8 * mask.len().min(size_of::<libc::cpu_set_t>()) {
+            assert_eq!(mask[cpu / 8] >> (cpu % 8) & 1 == 1, set.is_set(cpu).unwrap(), "processor {cpu}");
+        }
+        assert!(ioprio(tid).is_ok());
+    }
+
+    #[test]
+    fn a_thread_that_is_gone_cannot() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert_eq!(getattr(child.id() as i32).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+}

@@ -64,3 +64,69 @@ pub fn mem_read(mem: &File, addr: u64, buf: &mut [u8]) -> io::Result<()> {
 pub fn mem_write(mem: &File, addr: u64, buf: &[u8]) -> io::Result<()> {
     mem.write_all_at(buf, addr)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn me() -> i32 {
+        std::process::id() as i32
+    }
+
+    #[test]
+    fn more_ranges_than_one_call_takes_are_read_in_order() {
+        let data: Vec<u8> = (0..3 * IOV_MAX as u32).flat_map(u32::to_le_bytes).collect();
+        let base = data.as_ptr() as u64;
+        // Backwards, so that a wrong order shows.
+        let ranges: Vec<(u64, u64)> = (0..3 * IOV_MAX as u64).rev().map(|i| (base + 4 * i, 4)).collect();
+        let mut out = vec![0; data.len()];
+        assert_eq!(read(me(), &ranges, &mut out).unwrap(), data.len());
+        let want: Vec<u8> = data.chunks(4).rev().flatten().copied().collect();
+        assert_eq!(out, want);
+    }
+
+    #[test]
+    fn reading_stops_at_the_first_page_that_is_not_there() {
+        let data = [7u8; 16];
+        let at = data.as_ptr() as u64;
+        let mut out = [0; 24];
+        assert_eq!(read(me(), &[(at, 16), (0, 8)], &mut out).unwrap(), 16);
+        assert_eq!(out[..16], data);
+        assert_eq!(read(me(), &[(0, 8)], &mut out).unwrap_err().raw_os_error(), Some(libc::EFAULT));
+        assert_eq!(read_exact_at(me(), 0, &mut out).unwrap_err().raw_os_error(), Some(libc::EFAULT));
+    }
+
+    #[test]
+    fn ranges_longer_than_the_buffer_are_refused_before_anything_is_copied() {
+        let data = [7u8; 16];
+        let mut out = [0; 8];
+        let error = read(me(), &[(data.as_ptr() as u64, 16)], &mut out).unwrap_err();
+        assert_eq!((error.raw_os_error(), out), (Some(libc::EINVAL), [0; 8]));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_said_to_be() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let mut out = [0; 8];
+        let error = read(child.id() as i32, &[(4096, 8)], &mut out).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ESRCH));
+    }
+
+    #[test]
+    fn mem_reaches_what_may_not_be_read_or_written() {
+        use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+        let len = std::num::NonZeroUsize::new(4096).unwrap();
+        // SAFETY: a new mapping of the kernel's choice; no reference into it is made.
+        let page = unsafe { mmap_anonymous(None, len, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE) }.unwrap();
+        let at = page.as_ptr() as u64;
+        let mut out = [0; 4];
+        assert!(read_exact_at(me(), at, &mut out).is_err());
+        let mem = File::options().read(true).write(true).open("/proc/self/mem").unwrap();
+        mem_write(&mem, at + 8, b"here").unwrap();
+        mem_read(&mem, at + 8, &mut out).unwrap();
+        assert_eq!(&out, b"here");
+        // SAFETY: mapped above, used by nobody else.
+        unsafe { munmap(page, len.get()) }.unwrap();
+    }
+}
