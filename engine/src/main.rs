@@ -6,8 +6,10 @@ mod cli;
 mod commands;
 mod failure;
 mod front;
+mod inspect;
 mod output;
 mod style;
+mod table;
 mod text;
 mod watch;
 

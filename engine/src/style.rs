@@ -27,6 +27,12 @@ impl Style {
         Self { coloured: wanted && able && std::io::stdout().is_terminal() }
     }
 
+    /// Without colours.
+    #[cfg(test)]
+    pub fn plain() -> Self {
+        Self { coloured: false }
+    }
+
     /// Text in a colour (SGR parameters of ECMA-48).
     pub fn paint(self, colour: &str, text: &str) -> String {
         if self.coloured && !text.is_empty() {
