@@ -224,6 +224,43 @@ pub fn parse_timers(text: &[u8]) -> Result<Vec<TimerLine>, ParseError> {
     Ok(list)
 }
 
+/// Names of the limits in `/proc/PID/limits` (fs/proc/base.c) and their RLIMIT_* numbers.
+const LIMITS: &[(&str, u32)] = &[
+    ("Max cpu time", 0),
+    ("Max file size", 1),
+    ("Max data size", 2),
+    ("Max stack size", 3),
+    ("Max core file size", 4),
+    ("Max resident set", 5),
+    ("Max processes", 6),
+    ("Max open files", 7),
+    ("Max locked memory", 8),
+    ("Max address space", 9),
+    ("Max file locks", 10),
+    ("Max pending signals", 11),
+    ("Max msgqueue size", 12),
+    ("Max nice priority", 13),
+    ("Max realtime priority", 14),
+    ("Max realtime timeout", 15),
+];
+
+/// Parses `/proc/PID/limits`: resource, soft limit, hard limit; all ones is no limit.
+pub fn parse_limits(text: &[u8]) -> Result<Vec<(u32, u64, u64)>, ParseError> {
+    let mut list = Vec::new();
+    for line in text.split(|b| *b == b'\n') {
+        let Some((name, resource)) = LIMITS.iter().find(|(name, _)| line.starts_with(name.as_bytes())) else {
+            continue;
+        };
+        let mut words = line[name.len()..].split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
+        let mut limit = || match words.next() {
+            Some(b"unlimited") => Ok(u64::MAX),
+            word => word.and_then(|w| number(w, 10)).ok_or_else(|| missing("limit", line)),
+        };
+        list.push((*resource, limit()?, limit()?));
+    }
+    Ok(list)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,5 +333,11 @@ mod tests {
             parse_timers(b"signal: 1/2\n").is_err()
                 && parse_timers(b"ID: 1\nnotify: pigeon/pid.1\n").is_err()
         );
+    }
+
+    #[test]
+    fn limits_are_numbers_or_none() {
+        let text = b"Limit                     Soft Limit           Hard Limit           Units     \nMax cpu time              unlimited            unlimited            seconds   \nMax open files            1024                 4096                 files     \n";
+        assert_eq!(parse_limits(text).unwrap(), [(0, u64::MAX, u64::MAX), (7, 1024, 4096)]);
     }
 }

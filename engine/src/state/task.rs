@@ -92,24 +92,15 @@ fn subreaper(c: &mut Capture) -> Result<u32, CaptureError> {
     Ok(u32::from_ne_bytes(value))
 }
 
-/// Limits, read inside: from outside they need CAP_SYS_RESOURCE if the process has another uid.
-fn rlimits(c: &mut Capture) -> Result<Vec<Rlimit>, CaptureError> {
+/// Limits, from the text of /proc: prlimit(2) from outside needs CAP_SYS_RESOURCE if the process has another uid.
+fn rlimits(c: &Capture) -> Result<Vec<Rlimit>, CaptureError> {
     let pid = c.target.pid;
-    let place = super::signals::borrowed_place(c);
-    let mut saved = [0u8; 16];
-    crate::sys::vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
-    let mut limits = Vec::new();
-    for (resource, name) in RESOURCES {
-        let ret = c.target.call(0, libc::SYS_prlimit64, [0, *resource, 0, place, 0, 0])?;
-        let mut bytes = [0u8; 16];
-        crate::sys::vm::read_exact_at(pid, place, &mut bytes).map_err(CaptureError::read(*name, pid))?;
-        if ret == 0 {
-            let at = |i: usize| u64::from_ne_bytes(bytes[i..][..8].try_into().unwrap_or_default());
-            limits.push(Rlimit { resource: *resource as u32, pad: 0, rlim_cur: at(0), rlim_max: at(8) });
-        }
-    }
-    crate::sys::vm::write(pid, &[(place, 16)], &saved).map_err(CaptureError::read("the stack", pid))?;
-    Ok(limits)
+    let text = c.target.proc.read("limits").map_err(CaptureError::read("the limits", pid))?;
+    let limits = procfs::parse_limits(&text).map_err(CaptureError::parse("limits", pid))?;
+    Ok(limits
+        .into_iter()
+        .map(|(resource, cur, max)| Rlimit { resource, pad: 0, rlim_cur: cur, rlim_max: max })
+        .collect())
 }
 
 /// Namespaces; the process is refused when it lives in others than the caller, which restart could not give it.
