@@ -6,12 +6,14 @@
 //! * [`target`], [`stub`]: a seized process, and one being built; system calls are run inside both.
 //!   [`identity`]: the process id.
 //! * [`revision1`]: the two calls of the patch of 2008.
+//! * [`host`]: what this machine can do for them.
 //! * [`refusal`]: what cannot be carried over. [`progress`]: who watches.
 //! * [`procfs`]: what /proc says. [`arch`]: all that knows the processor. [`sys`]: all that is `unsafe`.
 #![deny(unsafe_code)]
 
 pub mod arch;
 pub mod checkpoint;
+pub mod host;
 pub mod identity;
 pub mod model;
 pub mod procfs;

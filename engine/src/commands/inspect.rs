@@ -25,6 +25,9 @@ pub fn run(args: &Inspect) -> Outcome {
     let hint = format!("`stasis validate {name}` says what is wrong with it");
     let could_not = || format!("{name} could not be opened");
     if args.image.as_os_str() == "-" {
+        if args.json {
+            return Err(anyhow!("--json wants a file that it can seek in")).hint("name a file instead of -");
+        }
         let image =
             load_stream(io::stdin().lock()).context("the image in stdin cannot be read").hint(hint)?;
         show(&mut out, style, "stdin", &image)?;

@@ -4,6 +4,7 @@
 
 pub mod anon;
 pub mod file;
+pub mod host;
 pub mod kcmp;
 pub mod mem;
 pub mod pagemap;
