@@ -121,15 +121,15 @@ pub fn checkpoint<W: Write>(
     progress: &dyn Progress,
     finish: &mut dyn FnMut(W) -> io::Result<()>,
 ) -> Result<Summary, Error> {
-    progress.step("look");
+    step(progress, "look")?;
     look(pid)?;
     let head = head()?;
 
-    progress.step("seize");
+    step(progress, "seize")?;
     let since = Instant::now();
     let mut target = Target::seize(pid)?;
 
-    progress.step("capture");
+    step(progress, "capture")?;
     let mut survey = Survey::new(&opts.allow);
     let mut contents = Contents::default();
     let mut tree = Tree { image: image(opts)?, ..Tree::default() };
@@ -148,19 +148,16 @@ pub fn checkpoint<W: Write>(
     captured?;
     tree.warnings = survey.warnings;
 
-    progress.step("metadata");
+    step(progress, "metadata")?;
     let mut writer = Writer::new(sink, &head)?;
     tree.image.head_checksum = writer.head_checksum();
     model::write(&tree, &mut writer)?;
 
-    progress.step("contents");
+    step(progress, "contents")?;
     pages::write(&contents, &mut writer, opts.storage, progress)?;
     let (sink, totals) = writer.finish()?;
 
-    progress.step("finish");
-    if progress.cancelled() {
-        return Err(ContentsError::Cancelled.into());
-    }
+    step(progress, "finish")?;
     finish(sink).map_err(Error::Finish)?;
 
     // No step any more: the image has its name, there is nothing left to call off.
@@ -174,6 +171,12 @@ pub fn checkpoint<W: Write>(
         frozen: since.elapsed(),
         warnings: tree.warnings.iter().map(|w| String::from_utf8_lossy(&w.text).into_owned()).collect(),
     })
+}
+
+/// Announces a step, and gives up if that is wanted by then.
+fn step(progress: &dyn Progress, name: &'static str) -> Result<(), Error> {
+    progress.step(name);
+    if progress.cancelled() { Err(ContentsError::Cancelled.into()) } else { Ok(()) }
 }
 
 /// Says in one sentence why a process cannot be taken, before anything is done to it.

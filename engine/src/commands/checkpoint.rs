@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stasis_engine::checkpoint::{self, Error, Options, Summary};
+use stasis_engine::procfs::parse_status;
 use stasis_engine::revision1;
 use stasis_engine::state::pages::Storage;
 
@@ -70,6 +73,7 @@ fn work(args: &Checkpoint, output: Option<&Path>, worker: &Worker) -> Result<(),
     if sink.file().is_terminal() {
         return Err(anyhow!("an image is not written to a terminal")).hint("name a file with -o");
     }
+    wait_for_others(args.pid, worker);
     if args.rev == 1 {
         return revision_1(args, sink, &name);
     }
@@ -88,6 +92,35 @@ fn work(args: &Checkpoint, output: Option<&Path>, worker: &Worker) -> Result<(),
         Err(error) => return Err(explain(error, &name)),
     }
     Ok(())
+}
+
+/// Waits while another `stasis` holds the process: one whose front was killed needs a moment to put it back, and two
+/// checkpoints at the same time come one after the other.
+fn wait_for_others(pid: i32, worker: &Worker) {
+    while let Some(other) = other_worker(pid) {
+        let Ok(other) = stasis_engine::sys::pidfd::open(other) else { continue };
+        let mut fds =
+            [PollFd::new(other.as_fd(), PollFlags::POLLIN), PollFd::new(worker.changes(), PollFlags::POLLIN)];
+        // An error, such as EINTR, is a reason to look again like any other.
+        let _ = poll(&mut fds, PollTimeout::NONE);
+        if worker.is_cancelled() {
+            return;
+        }
+    }
+}
+
+/// A tracer of one of the threads that runs the same program as we do.
+fn other_worker(pid: i32) -> Option<i32> {
+    let program = |pid: i32| {
+        let exe = fs::metadata(format!("/proc/{pid}/exe")).ok()?;
+        Some((exe.dev(), exe.ino()))
+    };
+    let own = fs::metadata("/proc/self/exe").map(|exe| (exe.dev(), exe.ino())).ok();
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    threads.filter_map(Result::ok).find_map(|thread| {
+        let status = parse_status(&fs::read(thread.path().join("status")).ok()?).ok()?;
+        (status.tracer_pid != 0 && program(status.tracer_pid) == own).then_some(status.tracer_pid)
+    })
 }
 
 fn revision_1(args: &Checkpoint, sink: Sink<'_>, name: &str) -> Result<(), Failure> {
