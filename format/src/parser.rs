@@ -439,7 +439,6 @@ impl Parser {
             }
             Body::Extent(extent) => {
                 let (head, faults) = extent::open(frame.offset, end, frame.header.parent, &extent);
-                let first = faults.first().cloned();
                 for fault in faults {
                     self.judge(fault)?;
                 }
@@ -449,7 +448,9 @@ impl Parser {
                 self.totals.stored_bytes = self.totals.stored_bytes.saturating_add(extent.stored_len);
                 self.count(&frame, extent.vaddr, extent.nr_pages);
                 let Some(head) = head else {
-                    return Err(frame::first(first.into_iter().collect(), frame.offset));
+                    // Nobody knows where the contents end, so the next record has to be searched for.
+                    self.broken = true;
+                    return Ok(self.parsed(total, None));
                 };
                 if head.stored_len > 0 {
                     self.contents = Some(Contents {

@@ -4,7 +4,9 @@ use crate::encoding::Encoding;
 use crate::extent::{Run, runs_of};
 use crate::fields::{Field, Part};
 use crate::header::Kind;
-use crate::record::{Body, ENCODINGS, FILE_KINDS, INDEX_ENTRY_LEN, PROT, RESOURCES, TailKind, VMA_KINDS};
+use crate::record::{
+    Body, ENCODINGS, FILE_KINDS, INDEX_ENTRY_LEN, NAMESPACES, PROT, RESOURCES, TailKind, VMA_KINDS,
+};
 use crate::show::{choice, escape, nanos, signal, until_nul};
 
 /// One line about a record of revision 2: what it is, whose, and what tells it from others.
@@ -49,6 +51,7 @@ fn words(body: &Body) -> String {
         Body::Thread(thread) => format!("tid {} {}", thread.tid, escape(until_nul(&thread.comm))),
         Body::Creds(creds) => format!("uid {} gid {}", creds.euid, creds.egid),
         Body::Rlimit(limit) => name(limit.resource, RESOURCES),
+        Body::Namespace(namespace) => name(namespace.kind, NAMESPACES),
         Body::Fs(fs) => format!("cwd {}, root {}", reference(fs.cwd), reference(fs.root)),
         Body::CpuX86_64(cpu) => {
             format!("rip {:#x}, rsp {:#x}, {} bytes of xstate", cpu.rip, cpu.rsp, cpu.xstate.len())

@@ -1,5 +1,6 @@
 //! The reader of revision 1 against the answers of the kernel's reader, one case by one, and the writer against
 //! the sound image among them.
+#![cfg(not(target_arch = "wasm32"))] // reads files
 
 use serde::Deserialize;
 use stasis_format::head::{Head, KernelVersion};

@@ -2,6 +2,7 @@
 //!
 //! `STASIS_BLESS=1 cargo test -p stasis-format --test golden` writes both anew; look at the difference before it is
 //! committed.
+#![cfg(not(target_arch = "wasm32"))] // reads files
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! docs/format.md and docs/stasis.ksy against the code that they describe.
+#![cfg(not(target_arch = "wasm32"))] // reads files
 
 #[path = "../examples/spec/kaitai.rs"]
 mod kaitai;

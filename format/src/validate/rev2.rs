@@ -81,8 +81,13 @@ impl Judge {
                 }
                 Err(fault) => {
                     findings.push(fault);
-                    self.parser.resync(self.parser.offset());
+                    // The search starts behind the fault, so that it cannot find the same again; but a TAIL too early
+                    // is still the end.
+                    let is_end = rest.starts_with(&tail_record()) && !self.parser.is_broken();
+                    let step = if is_end { 0 } else { rest.len().min(8) };
+                    self.parser.resync(self.parser.offset() + step as u64);
                     self.searching = true;
+                    done += step;
                 }
             }
         }
