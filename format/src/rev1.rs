@@ -22,7 +22,7 @@ pub const TASK_LEN: usize = 24;
 pub const TASK_COMM_LEN: usize = 16;
 /// Largest `task_comm_len` that the patch's reader takes: a page.
 pub const MAX_COMM_LEN: usize = 4096;
-/// Length of an image as [`write`] makes it.
+/// Length of an image as [`write()`] makes it.
 pub const IMAGE_LEN: usize = 304;
 
 /// `struct cr_hdr_task` of the patch set.
