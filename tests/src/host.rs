@@ -63,6 +63,24 @@ fn stat_field(pid: i32, field: usize) -> Option<String> {
     behind.split_whitespace().nth(field.checked_sub(3)?).map(str::to_owned)
 }
 
+/// Whether a process runs or sleeps on its own: neither stopped nor under anybody's control.
+pub fn is_free(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    field("TracerPid:") == Some("0") && matches!(state_of(pid), Some('R' | 'S'))
+}
+
+/// Whether any process was started with this path on its command line: what a killed engine left to clean up included.
+pub fn is_mentioned(path: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let wanted = path.as_os_str().as_bytes();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    entries.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok()).any(|line| {
+        // A killed process has no command line any more; one that runs has.
+        line.split(|&byte| byte == 0).any(|word| word == wanted)
+    })
+}
+
 /// All files below a directory, sorted: to show that a failed command left nothing behind.
 pub fn files_in(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)

@@ -4,6 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -74,6 +75,8 @@ impl Program {
     pub fn start(command: &mut Command, dir: &Path) -> Self {
         let err =
             fs::File::options().create(true).append(true).open(dir.join("err")).expect("the file `err`");
+        // The program may be another user's, and is restarted as that user.
+        err.set_permissions(fs::Permissions::from_mode(0o666)).expect("the mode of the file `err`");
         let child = command
             .current_dir(dir)
             .stdin(Stdio::null())
