@@ -146,6 +146,7 @@ pub fn checkpoint<W: Write>(
         return Err(Error::Refused(survey.reasons));
     }
     captured?;
+    target.settle()?;
     tree.warnings = survey.warnings;
 
     step(progress, "metadata")?;

@@ -191,6 +191,12 @@ impl Target {
         }
     }
 
+    /// Puts every thread back to where it was found, all still stopped. No call is made inside from here on, so that
+    /// whatever becomes of us, SIGKILL included, the kernel lets an unchanged process run on.
+    pub fn settle(&mut self) -> Result<(), TargetError> {
+        self.threads.iter_mut().try_for_each(Thread::settle)
+    }
+
     /// Lets everything run on (or, with `kill`, ends it first, so that nothing runs between image and death).
     pub fn release(mut self, kill: bool) -> io::Result<()> {
         if kill {
@@ -257,11 +263,11 @@ impl Thread {
         }
     }
 
-    /// Puts the thread back to where it was found and lets it run.
+    /// Puts the thread back to where it was found, still stopped.
     ///
     /// After calls of ours it is brought to an event stop first: only from there does the kernel look at the
     /// registers for a call to restart.
-    fn release(&mut self) -> Result<(), TargetError> {
+    fn settle(&mut self) -> Result<(), TargetError> {
         if self.gone {
             return Ok(());
         }
@@ -290,7 +296,18 @@ impl Thread {
         if self.dirty {
             ptrace::set_sigmask(tid, self.sigmask).map_err(failed)?;
         }
-        ptrace::detach(tid).map_err(failed)
+        (self.dirty, self.corrected) = (false, false);
+        Ok(())
+    }
+
+    /// Puts the thread back and lets it run.
+    fn release(&mut self) -> Result<(), TargetError> {
+        self.settle()?;
+        let tid = self.tid;
+        if self.gone {
+            return Ok(());
+        }
+        ptrace::detach(tid).map_err(|source| TargetError::Call { tid, source })
     }
 }
 
