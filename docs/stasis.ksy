@@ -346,9 +346,10 @@ types:
       - id: oom_score_adj
         type: s4
         doc: "Adjustment of the out-of-memory killer's score."
-      - id: pad
+      - id: mce_kill
         type: u4
-        doc: "Always zero."
+        enum: task_mce_kill
+        doc: "What happens on a memory failure (PR_MCE_KILL)."
       - id: start_time
         type: u8
         doc: "Start of the process, clock ticks since boot (proc(5), field 22 of stat)."
@@ -774,7 +775,7 @@ types:
         doc: "File or shared memory behind it: INODE."
       - id: advice
         type: u8
-        doc: "Standing advice. Bits: 0x1 LOCKED, 0x2 LOCKONFAULT, 0x4 SEQ_READ, 0x8 RAND_READ, 0x10 DONTCOPY, 0x20 DONTDUMP, 0x40 WIPEONFORK, 0x80 HUGEPAGE, 0x100 NOHUGEPAGE, 0x200 MERGEABLE, 0x400 SEALED."
+        doc: "Standing advice. Bits: 0x1 LOCKED, 0x2 LOCKONFAULT, 0x4 SEQ_READ, 0x8 RAND_READ, 0x10 DONTCOPY, 0x20 DONTDUMP, 0x40 WIPEONFORK, 0x80 HUGEPAGE, 0x100 NOHUGEPAGE, 0x200 MERGEABLE, 0x400 SEALED, 0x800 ACCOUNT."
       - id: pkey
         type: u4
         doc: "Protection key."
@@ -985,7 +986,7 @@ types:
       - id: xxh3
         type: u8
   rev2_pipe:
-    doc: "A pipe or FIFO; EXTENTs hold what was in it."
+    doc: "A pipe or FIFO; EXTENTs hold what was in it. Of a pipe with PACKETS (O_DIRECT, pipe(2)) that is each packet behind its length as u32."
     seq:
       - id: id
         type: u4
@@ -1002,7 +1003,7 @@ types:
         doc: "FIFO's INODE, 0 for a pipe."
       - id: flags
         type: u4
-        doc: "Kind. Bits: 0x1 FIFO."
+        doc: "Kind. Bits: 0x1 FIFO, 0x2 PACKETS."
       - id: xxh3
         type: u8
   rev2_eventfd:
@@ -1343,6 +1344,10 @@ enums:
     0: running
     1: stopped
     2: zombie
+  task_mce_kill:
+    0: default
+    1: early
+    2: late
   thread_state:
     0: running
     1: stopped

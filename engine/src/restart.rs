@@ -229,7 +229,7 @@ fn filler<'a>(
     t: &TaskState,
     mm: &'a MmState,
     stub: &Stub,
-    opened: &Opened,
+    opened: &'a Opened,
 ) -> Result<Filler<'a>, Error> {
     let duplicate =
         |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"));
@@ -241,7 +241,7 @@ fn filler<'a>(
     let mut filler = Filler {
         mms: BTreeMap::from([(t.task.mm, (stub.pid, mem, mm))]),
         inodes: BTreeMap::new(),
-        pipes: BTreeMap::new(),
+        pipes: &opened.pipes,
         ignored: Vec::new(),
     };
     for (id, inode) in inodes::embedded(tree) {
@@ -250,9 +250,6 @@ fn filler<'a>(
             // The file itself is still there and is used.
             None => filler.ignored.push(id),
         }
-    }
-    for (id, (fd, size)) in &opened.pipes {
-        filler.pipes.insert(*id, (duplicate(fd)?, *size));
     }
     Ok(filler)
 }

@@ -103,9 +103,13 @@ fn examine(c: &Capture, pidfd: &OwnedFd, fd: i32) -> Result<Open, CaptureError> 
     let pid = c.target.pid;
     let what = || format!("descriptor {fd}");
     let link = c.target.proc.readlink(&format!("fd/{fd}")).map_err(CaptureError::read(what(), pid))?;
+    let dup = sys::pidfd::getfd(pidfd, fd).map_err(CaptureError::read(what(), pid))?;
+    if link == b"anon_inode:[timerfd]" {
+        // A periodic timer that has expired is set going again only when it is asked.
+        sys::anon::timerfd_touch(&dup).map_err(CaptureError::read(what(), pid))?;
+    }
     let info = c.target.proc.read(&format!("fdinfo/{fd}")).map_err(CaptureError::read(what(), pid))?;
     let info = procfs::parse_fdinfo(&info).map_err(CaptureError::parse(format!("fdinfo/{fd}"), pid))?;
-    let dup = sys::pidfd::getfd(pidfd, fd).map_err(CaptureError::read(what(), pid))?;
     let stat =
         nix::sys::stat::fstat(&dup).map_err(io::Error::from).map_err(CaptureError::read(what(), pid))?;
     Ok(Open { fd, link, info, dup, stat })
@@ -225,8 +229,8 @@ pub struct Opened {
     pub files: BTreeMap<Id, OwnedFd>,
     /// Files made anew because their contents are in the image, by INODE.
     pub made: BTreeMap<Id, OwnedFd>,
-    /// Write ends of pipes to be filled, by PIPE.
-    pub pipes: BTreeMap<Id, (OwnedFd, u64)>,
+    /// Pipes to be filled, by PIPE.
+    pub pipes: BTreeMap<Id, pipes::PipeFill>,
     /// For areas: files by INODE, opened for reading.
     pub mapped: BTreeMap<Id, OwnedFd>,
     /// The same opened for writing too.
@@ -289,7 +293,7 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
         };
         opened.files.insert(*id, fd);
     }
-    pipe_pairs.finish(&mut opened)?;
+    pipe_pairs.finish(tree, &mut opened);
     Ok(opened)
 }
 
@@ -390,7 +394,7 @@ pub fn move_up(tree: &Tree, opened: &mut Opened) -> Result<(), RestoreError> {
     let floor = highest as i32 + 1;
     let lists = [&mut opened.files, &mut opened.made, &mut opened.mapped, &mut opened.mapped_writable];
     for fd in
-        lists.into_iter().flat_map(|l| l.values_mut()).chain(opened.pipes.values_mut().map(|(fd, _)| fd))
+        lists.into_iter().flat_map(|l| l.values_mut()).chain(opened.pipes.values_mut().map(|p| &mut p.write))
     {
         if fd.as_raw_fd() < floor {
             *fd = sys::file::dup_above(fd, floor).map_err(RestoreError::io(

@@ -54,7 +54,9 @@ impl Capture<'_> {
         // The kernel's own files of these names have no links; a file in / could have such a name too.
         if let Some(memfd) = name.strip_prefix(b"/memfd:").filter(|_| deleted) {
             flags |= MEMFD | EMBEDDED;
-            seals = sys::file::seals(&file).unwrap_or(0);
+            // A descriptor that only names the file cannot be asked.
+            let readable = sys::file::seals(&file).is_err().then(|| reopen_file(&file)).transpose()?;
+            seals = sys::file::seals(readable.as_ref().unwrap_or(&file))?;
             return self.add_inode(file, &meta, memfd.to_vec(), flags, seals);
         }
         if name == b"/dev/zero" && deleted && meta.is_file() {
@@ -100,7 +102,7 @@ impl Capture<'_> {
         self.tree.inodes.insert(id, record(meta, path, flags, seals));
         if flags & EMBEDDED != 0 && meta.size() > 0 {
             // A descriptor opened for writing only cannot be read from; /proc gives another one.
-            let readable = StdFile::open(format!("/proc/self/fd/{}", raw(&file)))?;
+            let readable = reopen_file(&file)?;
             self.contents.inodes.push((id, readable.into(), meta.size()));
         }
         Ok(id)
@@ -114,6 +116,10 @@ impl Capture<'_> {
         let fd = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(name)?;
         self.inode(fd.into(), &path, use_)
     }
+}
+
+fn reopen_file(file: &StdFile) -> io::Result<StdFile> {
+    StdFile::open(format!("/proc/self/fd/{}", raw(file)))
 }
 
 fn raw(file: &StdFile) -> i32 {

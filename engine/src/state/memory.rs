@@ -33,6 +33,7 @@ pub const VSYSCALL: u32 = 7;
 const LOCKED: u64 = 1;
 const LOCKONFAULT: u64 = 2;
 const SEALED: u64 = 1 << 10;
+const ACCOUNT: u64 = 1 << 11;
 
 /// VmFlags of smaps that become bits of [`Vma::advice`], with the madvise(2) that sets them.
 const ADVICE: &[(&str, u64, i32)] = &[
@@ -191,6 +192,9 @@ fn capture_vma(c: &mut Capture, e: &SmapEntry) -> Result<Option<Vma>, CaptureErr
     if e.vm_flags.has("sl") {
         vma.advice |= SEALED;
     }
+    if e.vm_flags.has("ac") {
+        vma.advice |= ACCOUNT;
+    }
     let obstacle = if e.hugetlb || e.vm_flags.has("ht") {
         Some("huge pages of hugetlbfs are not carried over yet")
     } else if e.vm_flags.has("io") || e.vm_flags.has("pf") {
@@ -304,6 +308,13 @@ pub fn boot_address(stub: &[(u64, u64)], mm: &MmState) -> Option<u64> {
     (at + 3 * BOOT_LEN < arch::TASK_SIZE).then_some(at + BOOT_LEN)
 }
 
+/// Whether an area is mapped writable while it is built: one that is, and one that was and so counts against the limit
+/// on memory (VM_ACCOUNT), as read-only-after-relocation data does.
+pub fn built_writable(vma: &Vma) -> bool {
+    let private = vma.flags & libc::MAP_PRIVATE as u32 != 0;
+    vma.prot & libc::PROT_WRITE as u32 != 0 || private && vma.advice & ACCOUNT != 0
+}
+
 /// Empties the stub but for its boot area and maps the vDSO and every area.
 pub fn restore_layout(
     stub: &mut Stub,
@@ -340,11 +351,9 @@ pub fn restore_layout(
         let flags = u64::from(vma.flags) | libc::MAP_FIXED_NOREPLACE as u64;
         let len = vma.end - vma.start;
         let what = format!("mapping {:#x}-{:#x} {}", vma.start, vma.end, vma.name.escape_ascii());
-        calls.push(Call::new(
-            what,
-            libc::SYS_mmap,
-            &[vma.start, len, vma.prot.into(), flags, fd, vma.offset],
-        ));
+        let write = if built_writable(vma) { libc::PROT_WRITE as u64 } else { 0 };
+        let prot = u64::from(vma.prot) | write;
+        calls.push(Call::new(what, libc::SYS_mmap, &[vma.start, len, prot, flags, fd, vma.offset]));
     }
     stub.run(&calls)?;
     verify_vdso(stub, mm)
@@ -378,6 +387,10 @@ pub fn restore_attributes(
     let mut names: Vec<u8> = Vec::new();
     for vma in mm.vmas.iter().filter(|v| !matches!(v.kind, VDSO | VVAR | VSYSCALL)) {
         let len = vma.end - vma.start;
+        if built_writable(vma) && vma.prot & libc::PROT_WRITE as u32 == 0 {
+            let what = format!("mprotect of {:#x}", vma.start);
+            calls.push(Call::new(what, libc::SYS_mprotect, &[vma.start, len, vma.prot.into()]));
+        }
         for (_, bit, advice) in ADVICE.iter().filter(|(_, bit, _)| vma.advice & bit != 0) {
             let what = format!("madvise of {:#x} (advice bit {bit:#x})", vma.start);
             calls.push(

@@ -15,7 +15,8 @@ use stasis_format::limits::{MAX_RUNS, PAGE};
 use stasis_format::record::Vma;
 use stasis_format::writer::{WriteError, Writer};
 
-use super::memory::VDSO;
+use super::memory::{VDSO, built_writable};
+use super::pipes::PipeFill;
 use super::{CaptureError, Contents, RestoreError};
 use crate::model::{Id, MmState};
 use crate::procfs::Proc;
@@ -270,6 +271,17 @@ pub fn write<W: Write>(
     })
 }
 
+/// What becomes of pages of zeroes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zero {
+    /// Not stored: what is not in the image reads as zero.
+    Dropped,
+    /// Named in an extent that stores nothing: else the file would show through.
+    Named,
+    /// Stored like others: the bytes are a stream.
+    Ordinary,
+}
+
 /// The copying thread.
 struct Copier<'a> {
     storage: Storage,
@@ -288,7 +300,7 @@ impl Copier<'_> {
                 let mut data = self.buffer();
                 data.extend_from_slice(part);
                 let runs = vec![run(i as u64 * PIECE, part.len() as u64)];
-                if self.send(*id, runs, data, false).is_err() {
+                if self.send(*id, runs, data, Zero::Ordinary).is_err() {
                     return Ok(());
                 }
             }
@@ -304,8 +316,9 @@ impl Copier<'_> {
                     }
                 })?;
                 let runs = piece.iter().map(|r| run(r.start, r.end - r.start)).collect();
-                let keep_zero = !piece.first().is_some_and(|r| r.anonymous);
-                if self.send(m.mm, runs, data, keep_zero).is_err() {
+                let zero =
+                    if piece.first().is_some_and(|r| r.anonymous) { Zero::Dropped } else { Zero::Named };
+                if self.send(m.mm, runs, data, zero).is_err() {
                     return Ok(());
                 }
             }
@@ -338,7 +351,7 @@ impl Copier<'_> {
                 let mut buf = self.buffer();
                 buf.resize(n as usize, 0);
                 file.read_exact_at(&mut buf, at)?;
-                if self.send(id, vec![run(at, n)], buf, false).is_err() {
+                if self.send(id, vec![run(at, n)], buf, Zero::Dropped).is_err() {
                     return Ok(());
                 }
                 at += n;
@@ -348,14 +361,15 @@ impl Copier<'_> {
     }
 
     /// Drops zero pages, pads, encodes, sums up and hands over. An error means that nobody takes pieces any more.
-    fn send(&mut self, parent: Id, runs: Vec<Run>, mut data: Vec<u8>, keep_zero: bool) -> Result<(), ()> {
+    fn send(&mut self, parent: Id, runs: Vec<Run>, mut data: Vec<u8>, zero: Zero) -> Result<(), ()> {
         let raw_len = data.len() as u64;
         data.resize(data.len().next_multiple_of(PAGE as usize), 0);
-        let (runs, zero_runs) = squeeze(runs, &mut data);
+        let (runs, zero_runs) =
+            if zero == Zero::Ordinary { (runs, Vec::new()) } else { squeeze(runs, &mut data) };
         let mut piece = Piece {
             parent,
             runs,
-            zero_runs: if keep_zero { zero_runs } else { Vec::new() },
+            zero_runs: if zero == Zero::Named { zero_runs } else { Vec::new() },
             encoding: Encoding::NONE,
             checksum: 0,
             data,
@@ -419,8 +433,8 @@ pub struct Filler<'a> {
     pub mms: BTreeMap<Id, (i32, StdFile, &'a MmState)>,
     /// Files made for the image, by INODE.
     pub inodes: BTreeMap<Id, (OwnedFd, u64)>,
-    /// Ends of pipes to write into, by PIPE.
-    pub pipes: BTreeMap<Id, (OwnedFd, u64)>,
+    /// Pipes to write into, by PIPE.
+    pub pipes: &'a BTreeMap<Id, PipeFill>,
     /// Objects whose contents are not needed.
     pub ignored: Vec<Id>,
 }
@@ -434,11 +448,9 @@ impl Filler<'_> {
         if let Some((fd, size)) = self.inodes.get(&parent) {
             return fill_file(fd, *size, runs, data).map_err(RestoreError::io("filling a file again"));
         }
-        if let Some((fd, size)) = self.pipes.get(&parent) {
+        if let Some(pipe) = self.pipes.get(&parent) {
             let start = runs.first().map_or(0, |r| r.start);
-            let len = (data.len() as u64).min(size.saturating_sub(start)) as usize;
-            let mut fd = StdFile::from(fd.try_clone().map_err(RestoreError::io("filling a pipe again"))?);
-            return fd.write_all(&data[..len]).map_err(RestoreError::io("filling a pipe again"));
+            return pipe.fill(start, data).map_err(RestoreError::io("filling a pipe again"));
         }
         if self.ignored.contains(&parent) {
             return Ok(());
@@ -496,7 +508,7 @@ fn fill_memory(pid: i32, mem: &StdFile, mm: &MmState, runs: &[Run], data: &[u8])
             };
             let stop = end.min(vma.end);
             let len = (stop - start) as usize;
-            if vma.prot & libc::PROT_WRITE as u32 != 0 {
+            if built_writable(vma) {
                 if fast.is_empty() {
                     fast_from = at;
                 }

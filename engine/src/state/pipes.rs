@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Mutex;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stasis_format::record::{Fd, File, Pipe};
@@ -16,6 +18,9 @@ use super::{Capture, RestoreError};
 use crate::model::{Id, Object, Tree};
 use crate::refusal::Loss;
 use crate::sys;
+
+/// Bit of [`Pipe::flags`]: contents are packets, each behind its length.
+const PACKETS: u32 = 2;
 
 /// Pipes met while the descriptors are walked, by device and inode.
 #[derive(Debug, Default)]
@@ -62,17 +67,12 @@ fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], table: &[Fd]) {
     if alone || named {
         let size = sys::file::readable_bytes(&first.dup).unwrap_or(0) as u64;
         let packets = ends.iter().any(|(_, o)| o.info.flags as i32 & libc::O_DIRECT != 0);
-        if packets && size > 0 {
-            let what =
-                format!("descriptor {} ({}): packets are waiting in it", first.fd, first.link.escape_ascii());
-            c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "let it be read first");
-            return;
-        }
         if size > 0 {
-            match contents(ends, size) {
+            match contents(ends, size, packets) {
                 Some(bytes) => {
                     if let Some(Object::Pipe(p)) = c.tree.objects.get_mut(&id) {
                         p.size = bytes.len() as u64;
+                        p.flags |= if packets { PACKETS } else { 0 };
                     }
                     c.contents.pipes.push((id, bytes));
                 }
@@ -127,7 +127,7 @@ fn other_end_closed(fd: &OwnedFd) -> bool {
 }
 
 /// Copies what is in a pipe without taking it.
-fn contents(ends: &[(Id, &Open)], size: u64) -> Option<Vec<u8>> {
+fn contents(ends: &[(Id, &Open)], size: u64, packets: bool) -> Option<Vec<u8>> {
     let (_, open) = ends.iter().find(|(_, o)| access(o) != libc::O_WRONLY).or_else(|| ends.first())?;
     let size = usize::try_from(size).ok()?;
     let readable = if access(open) == libc::O_WRONLY {
@@ -136,7 +136,15 @@ fn contents(ends: &[(Id, &Open)], size: u64) -> Option<Vec<u8>> {
     } else {
         open.dup.try_clone().ok()?
     };
-    sys::file::peek_pipe(&readable, size).ok()
+    let pieces = sys::file::peek_pipe(&readable, size).ok()?;
+    Some(if packets {
+        pieces
+            .iter()
+            .flat_map(|p| (p.len() as u32).to_le_bytes().into_iter().chain(p.iter().copied()))
+            .collect()
+    } else {
+        pieces.concat()
+    })
 }
 
 /// Pipes made anew at restart, both ends of each.
@@ -165,10 +173,10 @@ impl Pairs {
         let end = if mode == libc::O_WRONLY { write } else { read };
         // Another description of the same end, so that flags and sharing are this one's own.
         let flags = mode | file.flags as i32 & (libc::O_NONBLOCK | libc::O_DIRECT | libc::O_APPEND);
-        let waits = flags & libc::O_NONBLOCK == 0;
-        let fd = inodes::reopen(end, flags | libc::O_NONBLOCK)
-            .map_err(RestoreError::io("opening the end of a pipe"))?;
-        if waits {
+        // Opening must not wait for the other side, and O_DIRECT can only be set afterwards (fcntl(2)).
+        let opening = (flags & !libc::O_DIRECT) | libc::O_NONBLOCK;
+        let fd = inodes::reopen(end, opening).map_err(RestoreError::io("opening the end of a pipe"))?;
+        if opening != flags {
             let wanted = nix::fcntl::OFlag::from_bits_truncate(flags);
             nix::fcntl::fcntl(fd.as_fd(), nix::fcntl::FcntlArg::F_SETFL(wanted))
                 .map_err(RestoreError::nix("setting the flags of a pipe"))?;
@@ -176,15 +184,56 @@ impl Pairs {
         Ok(fd)
     }
 
-    /// Keeps the write ends of those pipes that have to be filled.
-    pub fn finish(self, opened: &mut Opened) -> Result<(), RestoreError> {
-        for (id, (_read, write, size)) in self.made {
+    /// Keeps both ends of those pipes that have to be filled: without a reader nothing could be written.
+    pub fn finish(self, tree: &Tree, opened: &mut Opened) {
+        for (id, (read, write, size)) in self.made {
+            let packets = matches!(tree.objects.get(&id), Some(Object::Pipe(p)) if p.flags & PACKETS != 0);
             if size > 0 {
-                opened.pipes.insert(id, (write, size));
+                opened
+                    .pipes
+                    .insert(id, PipeFill { _read: read, write, size, packets, begun: Mutex::default() });
             }
         }
+    }
+}
+
+/// A pipe to be filled with what was in it.
+#[derive(Debug)]
+pub struct PipeFill {
+    _read: OwnedFd,
+    /// Its write end.
+    pub write: OwnedFd,
+    /// Bytes of contents in the image.
+    size: u64,
+    packets: bool,
+    /// Bytes of a packet whose rest is still to come.
+    begun: Mutex<Vec<u8>>,
+}
+
+impl PipeFill {
+    /// Writes the contents that stand at `start`; they come in order.
+    pub fn fill(&self, start: u64, data: &[u8]) -> io::Result<()> {
+        let len = (data.len() as u64).min(self.size.saturating_sub(start)) as usize;
+        let data = data.get(..len).unwrap_or_default();
+        if !self.packets {
+            return sys::file::write_all(&self.write, data);
+        }
+        let mut begun = self.begun.lock().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        begun.extend_from_slice(data);
+        let mut rest = begun.as_slice();
+        while let Some((packet, after)) = split_packet(rest) {
+            sys::file::write_all(&self.write, packet)?;
+            rest = after;
+        }
+        *begun = rest.to_vec();
         Ok(())
     }
+}
+
+/// The first packet of a stream of them, if it is complete.
+fn split_packet(stream: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = stream.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_le_bytes(*len) as usize)
 }
 
 /// Makes a pipe of the right size, or opens a FIFO: its read and its write end.
@@ -199,7 +248,10 @@ fn make(tree: &Tree, pipe: &Pipe, opened: &Opened) -> Result<(OwnedFd, OwnedFd),
         let other = fifo.try_clone().map_err(RestoreError::io("opening a FIFO"))?;
         (fifo, other)
     } else {
-        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(RestoreError::nix("making a pipe"))?
+        let packets =
+            if pipe.flags & PACKETS != 0 { nix::fcntl::OFlag::O_DIRECT } else { nix::fcntl::OFlag::empty() };
+        let flags = nix::fcntl::OFlag::O_CLOEXEC | packets;
+        nix::unistd::pipe2(flags).map_err(RestoreError::nix("making a pipe"))?
     };
     sys::file::set_pipe_size(&pair.1, pipe.capacity as usize)
         .map_err(RestoreError::io(format!("setting the size of a pipe to {}", pipe.capacity)))?;

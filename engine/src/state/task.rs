@@ -70,6 +70,11 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureErr
         comm: thread::comm(&comm),
         child_subreaper: subreaper,
         oom_score_adj: std::str::from_utf8(&oom).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0),
+        mce_kill: match c.target.call(0, libc::SYS_prctl, [libc::PR_MCE_KILL_GET as u64, 0, 0, 0, 0, 0])? {
+            1 => 1,
+            0 => 2,
+            _ => 0,
+        },
         start_time: stat.starttime,
         ..Task::default()
     };
@@ -170,6 +175,11 @@ pub fn restore_inside(
     let mut calls = Vec::new();
     if task.child_subreaper != 0 {
         calls.push(prctl("child subreaper", PR_SET_CHILD_SUBREAPER as u64, 1));
+    }
+    if task.mce_kill != 0 {
+        let policy = if task.mce_kill == 1 { libc::PR_MCE_KILL_EARLY } else { libc::PR_MCE_KILL_LATE };
+        let args = [libc::PR_MCE_KILL as u64, libc::PR_MCE_KILL_SET as u64, policy as u64, 0, 0];
+        calls.push(Call::new("memory failure policy", libc::SYS_prctl, &args));
     }
     if mm.flags & 1 != 0 {
         calls.push(prctl("huge page switch", libc::PR_SET_THP_DISABLE as u64, 1));

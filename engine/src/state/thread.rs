@@ -113,7 +113,7 @@ fn scheduling(t: &mut Thread, tid: i32) -> io::Result<()> {
     let attr = sched::getattr(tid)?;
     t.sched_policy = attr.policy;
     t.sched_flags = attr.flags as u32;
-    t.nice = attr.nice;
+    t.nice = sched::nice(tid)?;
     t.sched_priority = attr.priority;
     (t.sched_runtime, t.sched_deadline, t.sched_period) = (attr.runtime, attr.deadline, attr.period);
     (t.sched_util_min, t.sched_util_max) = (attr.util_min, attr.util_max);
@@ -181,6 +181,9 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
         Call::new("I/O priority", libc::SYS_ioprio_set, &[1, 0, t.ioprio.into()]).forgiving(&[libc::EPERM]),
     );
     let attr = stub.put(128, &sched_attr(t))?;
+    // Policies other than SCHED_OTHER and SCHED_BATCH leave the nice value alone, so it is set by itself.
+    let nice = Call::new("nice value", libc::SYS_setpriority, &[0, 0, t.nice as u64]);
+    calls.push(nice);
     calls.push(Call::new("scheduling", libc::SYS_sched_setattr, &[0, attr, 0]));
     if t.no_new_privs != 0 {
         calls.push(Call::new(

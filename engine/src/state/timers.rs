@@ -14,14 +14,15 @@ const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
 /// Most timers that are made and thrown away to reach an identifier on kernels without that call.
 const MAX_TRIES: u32 = 100_000;
 
-/// Interval timers that are armed.
+/// Interval timers that are armed. A periodic one whose signal is still pending shows no time left; the kernel sets it
+/// going again when the signal is delivered.
 pub fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
     let mut timers = Vec::new();
     for which in 0..3u32 {
         let words = ask(c, "an interval timer", libc::SYS_getitimer, [which.into(), 0, 0, 0, 0, 0], 1)?;
         let nanos = |s: u64, us: u64| s.saturating_mul(NANOS).saturating_add(us.saturating_mul(1000));
         let (interval, value) = (nanos(words[0], words[1]), nanos(words[2], words[3]));
-        if value != 0 {
+        if value != 0 || interval != 0 {
             timers.push(Itimer { which, pad: 0, value, interval });
         }
     }
@@ -138,8 +139,9 @@ fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreErr
 /// Arms all timers, as the last thing before the process runs. The leader makes the calls.
 pub fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
     for t in itimers {
-        let words =
-            [t.interval / NANOS, t.interval % NANOS / 1000, t.value / NANOS, (t.value % NANOS / 1000).max(1)];
+        let value = if t.value == 0 { t.interval } else { t.value };
+        let micros = (value % NANOS / 1000).max(u64::from(value < NANOS));
+        let words = [t.interval / NANOS, t.interval % NANOS / 1000, value / NANOS, micros];
         let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
         stub.call(Call::new("arming an interval timer", libc::SYS_setitimer, &[t.which.into(), at, 0]))?;
     }

@@ -66,6 +66,14 @@ pub fn timerfd_set(fd: &OwnedFd, setting: TimerSetting) -> io::Result<()> {
     if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Has the kernel bring a periodic timerfd up to date (timerfd_gettime(2)).
+pub fn timerfd_touch(fd: &OwnedFd) -> io::Result<()> {
+    let mut spec = libc::itimerspec { it_value: timespec(0), it_interval: timespec(0) };
+    // SAFETY: `spec` outlives the call.
+    let ret = unsafe { libc::timerfd_gettime(fd.as_raw_fd(), &mut spec) };
+    if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Sets the expirations not yet read (`TFD_IOC_SET_TICKS`, timerfd_create(2)).
 pub fn timerfd_ticks(fd: &OwnedFd, ticks: u64) -> io::Result<()> {
     const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;

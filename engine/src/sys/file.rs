@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 const F_GETOWN_EX: i32 = 16;
@@ -71,22 +71,35 @@ pub fn dup_above(fd: &impl AsFd, floor: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(new as i32) })
 }
 
-/// Copies up to `len` bytes from the front of a pipe without taking them.
-pub fn peek_pipe(fd: &OwnedFd, len: usize) -> io::Result<Vec<u8>> {
+/// Writes all of it.
+pub fn write_all(fd: &OwnedFd, data: &[u8]) -> io::Result<()> {
+    File::from(fd.try_clone()?).write_all(data)
+}
+
+/// Copies up to `len` bytes from the front of a pipe without taking them, as reads give them: packet by packet if
+/// packets were written.
+pub fn peek_pipe(fd: &OwnedFd, len: usize) -> io::Result<Vec<Vec<u8>>> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     // tee moves whole buffers, one page each at least, so the helper has to be as large as the original.
     let size = pipe_size(fd)?.max(len);
     set_pipe_size(&write, size)?;
     // SAFETY: only descriptors and numbers are passed.
-    let n =
-        check(unsafe { libc::tee(fd.as_raw_fd(), write.as_raw_fd(), size, libc::SPLICE_F_NONBLOCK) as i64 })?;
+    check(unsafe { libc::tee(fd.as_raw_fd(), write.as_raw_fd(), size, libc::SPLICE_F_NONBLOCK) as i64 })?;
     drop(write);
-    let mut bytes = Vec::with_capacity(n as usize);
-    File::from(read).read_to_end(&mut bytes)?;
-    if bytes.len() < len {
+    let mut copy = File::from(read);
+    let mut pieces = Vec::new();
+    loop {
+        let mut piece = vec![0u8; len];
+        match copy.read(&mut piece)? {
+            0 => break,
+            n => piece.truncate(n),
+        }
+        pieces.push(piece);
+    }
+    if pieces.iter().map(Vec::len).sum::<usize>() < len {
         return Err(io::Error::from_raw_os_error(libc::EAGAIN));
     }
-    Ok(bytes)
+    Ok(pieces)
 }
 
 #[cfg(test)]
@@ -103,7 +116,7 @@ mod tests {
         File::from(write).write_all(&data).unwrap();
         for _ in 0..2 {
             assert_eq!(readable_bytes(&read).unwrap(), data.len());
-            assert!(peek_pipe(&read, data.len()).unwrap() == data);
+            assert!(peek_pipe(&read, data.len()).unwrap().concat() == data);
         }
         let mut taken = Vec::new();
         File::from(read).read_to_end(&mut taken).unwrap();
@@ -118,7 +131,7 @@ mod tests {
         let mut some = [0; 4999];
         File::from(read.try_clone().unwrap()).read_exact(&mut some).unwrap();
         write.write_all(&[2; 5000]).unwrap();
-        let left = peek_pipe(&read, readable_bytes(&read).unwrap()).unwrap();
+        let left = peek_pipe(&read, readable_bytes(&read).unwrap()).unwrap().concat();
         assert_eq!((left.len(), left[0], left[1]), (5001, 1, 2));
     }
 

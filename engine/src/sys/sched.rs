@@ -41,6 +41,12 @@ pub fn getattr(tid: i32) -> io::Result<SchedAttr> {
     Ok(attr)
 }
 
+/// Nice value, whatever the policy.
+pub fn nice(tid: i32) -> io::Result<i32> {
+    // SAFETY: only numbers are passed. The kernel returns 20 minus the value, so that it is never negative.
+    Ok(20 - check(unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, tid) })? as i32)
+}
+
 /// CPU affinity mask, as long as the kernel's.
 pub fn affinity(tid: i32) -> io::Result<Vec<u8>> {
     let mut mask = vec![0u8; 1024];

@@ -20,13 +20,14 @@ pub const EPOLL_EVENTS: &[(u64, &str)] = &[
 ];
 
 /// Bits of [`Pipe::flags`].
-pub const PIPE_FLAGS: &[(u64, &str)] = &[(1, "FIFO")];
+pub const PIPE_FLAGS: &[(u64, &str)] = &[(1, "FIFO"), (2, "PACKETS")];
 
 /// TFD_TIMER_* of timerfd_settime(2).
 pub const TIMERFD_FLAGS: &[(u64, &str)] = &[(1, "TFD_TIMER_ABSTIME"), (2, "TFD_TIMER_CANCEL_ON_SET")];
 
 records! {
-    /// A pipe or FIFO; EXTENTs hold what was in it.
+    /// A pipe or FIFO; EXTENTs hold what was in it. Of a pipe with PACKETS (O_DIRECT, pipe(2)) that is each packet behind
+    /// its length as u32.
     Pipe = 306 "PIPE" {
         /// Its size (F_GETPIPE_SZ).
         capacity: u64 => Size,

@@ -38,6 +38,7 @@ pub const VM_ADVICE: &[(u64, &str)] = &[
     (1 << 8, "NOHUGEPAGE"),
     (1 << 9, "MERGEABLE"),
     (1 << 10, "SEALED"),
+    (1 << 11, "ACCOUNT"),
 ];
 
 /// How the bytes behind an EXTENT are encoded.

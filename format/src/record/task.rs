@@ -3,6 +3,9 @@
 /// State of a task or thread when it was taken.
 pub const TASK_STATES: &[(u64, &str)] = &[(0, "running"), (1, "stopped"), (2, "zombie")];
 
+/// Policies of PR_MCE_KILL, the system's default first.
+pub const MCE_KILL: &[(u64, &str)] = &[(0, "default"), (1, "early"), (2, "late")];
+
 /// Scheduling policies of sched(7).
 pub const POLICIES: &[(u64, &str)] = &[
     (0, "SCHED_OTHER"),
@@ -96,8 +99,8 @@ records! {
         child_subreaper: u32 => Dec,
         /// Adjustment of the out-of-memory killer's score.
         oom_score_adj: i32 => Dec,
-        /// Always zero.
-        pad: u32 => Zero,
+        /// What happens on a memory failure (PR_MCE_KILL).
+        mce_kill: u32 => Enum(MCE_KILL),
         /// Start of the process, clock ticks since boot (proc(5), field 22 of stat).
         start_time: u64 => Dec,
     }
