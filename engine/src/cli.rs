@@ -13,10 +13,23 @@ Exit codes:
   0    done
   1    not done; what was to be saved runs on as before (validate: the image is not sound)
   2    wrong usage (validate: it could not be looked at)
-  125  restart: nothing was restarted, or it could not be seen to its end
-  128+n  called off by signal n
+  125  restart: nothing was restarted, or its end could not be seen
+  128+N  called off by signal N; restart in the foreground: signal N ended the program
 
-`restart` in the foreground exits with the status of the program, or 128+n if signal n ended it.";
+`restart` in the foreground otherwise exits with the status of the program.";
+
+const RESTART_CODES: &str = "\
+Exit codes:
+  N      in the foreground, the exit status of the program
+  128+N  the program was ended by signal N, or the restart was called off by it
+  125    nothing was restarted, or its end could not be seen
+  0      with --detach: it runs";
+
+const VALIDATE_CODES: &str = "\
+Exit codes:
+  0  the image is sound
+  1  it is not
+  2  it could not be looked at";
 
 /// Save a running process into one image, and start it again later.
 #[derive(Debug, Parser)]
@@ -41,10 +54,14 @@ pub enum Command {
     ///
     /// In the foreground: signals are forwarded to it, and its exit status is ours. Nothing of it runs before all of
     /// the image has been read and found sound.
+    #[command(after_help = RESTART_CODES)]
     Restart(Restart),
     /// Show what is in an image
     Inspect(Inspect),
     /// Judge whether an image is sound
+    ///
+    /// Every finding names the bytes, the record, the field and a rule. All of the image is read.
+    #[command(after_help = VALIDATE_CODES)]
     Validate(Validate),
     /// Say what this host can and cannot do, and why
     Check,

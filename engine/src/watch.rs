@@ -51,6 +51,13 @@ impl<'a> Watch<'a> {
         let Ok(mut bar) = bar.try_lock() else { return };
         let bar = bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            // How much an image holds is known at its end only.
+            if self.total.load(Ordering::Relaxed) == 0 {
+                if let Ok(style) = ProgressStyle::with_template("{binary_bytes}, {binary_bytes_per_sec}") {
+                    bar.set_style(style);
+                }
+                return bar;
+            }
             let template =
                 "{bar:32} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
             if let Ok(style) = ProgressStyle::with_template(template) {

@@ -160,6 +160,8 @@ fn tell(name: &str, summary: &Summary) {
 
 fn explain(error: Error, name: &str) -> Failure {
     let is_ours = matches!(error, Error::Write(_) | Error::Contents(_) | Error::Finish(_));
+    let is_allowable =
+        matches!(&error, Error::Refused(reasons) if reasons.iter().all(|reason| reason.allowable));
     let is_refusal = matches!(error, Error::Refused(_));
     let error = anyhow::Error::new(error);
     let errno = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
@@ -167,9 +169,8 @@ fn explain(error: Error, name: &str) -> Failure {
         Some(libc::ENOSPC | libc::EDQUOT) => {
             Some("choose a place with more room by -o, or --compress zstd; the process runs on")
         }
-        Some(libc::EPERM | libc::EACCES) => {
-            Some("`stasis check` says what these rights allow; root may take any process")
-        }
+        Some(libc::EPERM | libc::EACCES) => Some("`stasis check` says what the rights that you have allow"),
+        _ if is_refusal && !is_allowable => Some("nothing was written, the process runs on"),
         _ if is_refusal => {
             Some("nothing was written, the process runs on; --allow can be given several times")
         }

@@ -112,7 +112,7 @@ fn explain(error: Error, args: &Restart) -> Failure {
         let image = args.image.display();
         Some(format!("`stasis validate {image}` says what is wrong with it"))
     } else if words.contains("uid") || words.contains("EPERM") || words.contains("not permitted") {
-        Some("`stasis check` says what these rights allow; root may do more".into())
+        Some("`stasis check` says what the rights that you have allow".into())
     } else {
         None
     };
