@@ -25,7 +25,7 @@ use stasis_format::record::{Body, Creds};
 
 use crate::arch;
 use crate::checkpoint::uuid;
-use crate::identity::{self, Identity};
+use crate::identity;
 use crate::model::{BuildError, Builder, MmState, TaskState, Tree};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
@@ -112,9 +112,16 @@ pub fn restart<R: Read + Send>(
         )));
     };
     let mm = part(&tree.mms, t.task.mm, "address space")?;
-    let own = own_creds()?;
+    let ours = creds_of(std::process::id() as i32)?;
+    for thread in &t.threads {
+        if let Some(want) = tree.creds.get(&thread.thread.creds) {
+            creds::check(want, &ours).map_err(Error::Host)?;
+        }
+    }
     let identity = identity::create(t.task.pid, opts.detach).map_err(|e| Error::Host(e.to_string()))?;
-    let mut stub = adopt(&identity)?;
+    let mut stub = Stub::adopt(identity.pid)?;
+    // In a user namespace of its own it has other capabilities than we have.
+    let own = creds_of(stub.pid)?;
     empty(&mut stub, mm)?;
     task::restore_session(&mut stub, &t.task)?;
     task::raise_rlimits(&mut stub)?;
@@ -174,26 +181,16 @@ fn check_host(tree: &Tree) -> Result<(), Error> {
     Ok(())
 }
 
-/// Our own credentials, which a new process has at first.
-fn own_creds() -> Result<Creds, Error> {
-    let unreadable = |e: String| Error::Host(format!("our own credentials cannot be read: {e}"));
-    let proc = Proc::open(std::process::id() as i32).map_err(|e| unreadable(e.to_string()))?;
+/// The credentials of ourselves or of a fork of ours.
+fn creds_of(pid: i32) -> Result<Creds, Error> {
+    let unreadable = |e: String| Error::Host(format!("the credentials of process {pid} cannot be read: {e}"));
+    let proc = Proc::open(pid).map_err(|e| unreadable(e.to_string()))?;
     let text = proc.read("status").map_err(|e| unreadable(e.to_string()))?;
     let status = procfs::parse_status(&text).map_err(|e| unreadable(e.to_string()))?;
     let mut tree = Tree::default();
-    let securebits = nix_securebits();
-    let id = creds::capture(&mut tree, &status, securebits).map_err(|e| unreadable(e.to_string()))?;
+    let id =
+        creds::capture(&mut tree, &status, process::securebits()).map_err(|e| unreadable(e.to_string()))?;
     Ok(tree.creds.remove(&id).unwrap_or_default())
-}
-
-fn nix_securebits() -> u32 {
-    sys::process::securebits()
-}
-
-/// Takes a new process over, and makes libc's rseq area in it unknown to the kernel, which would kill it for the loss.
-fn adopt(identity: &Identity) -> Result<Stub, Error> {
-    let stub = Stub::adopt(identity.pid)?;
-    Ok(stub)
 }
 
 /// Gives the stub its boot area. Its other memory goes when the layout is restored.

@@ -39,6 +39,36 @@ pub fn capture(tree: &mut Tree, status: &Status, securebits: u32) -> Result<Id, 
     Ok(id)
 }
 
+/// Says in one sentence what the caller could not give itself, and so cannot give a process (capabilities(7)).
+pub fn check(want: &Creds, own: &Creds) -> Result<(), String> {
+    const CAP_SETGID: u64 = 1 << 6;
+    const CAP_SETUID: u64 = 1 << 7;
+    let lacks = |cap: u64| own.cap_effective & cap == 0;
+    let run_as = "run stasis restart as root";
+    let foreign = |want: [u32; 4], own: [u32; 3]| want.into_iter().find(|id| !own.contains(id));
+    let uid = foreign([want.uid, want.euid, want.suid, want.fsuid], [own.uid, own.euid, own.suid]);
+    if let Some(uid) = uid.filter(|_| lacks(CAP_SETUID)) {
+        return Err(format!("the process had uid {uid}, which uid {} cannot give it; {run_as}", own.euid));
+    }
+    let gid = foreign([want.gid, want.egid, want.sgid, want.fsgid], [own.gid, own.egid, own.sgid]);
+    if let Some(gid) = gid.filter(|_| lacks(CAP_SETGID)) {
+        return Err(format!("the process had gid {gid}, which uid {} cannot give it; {run_as}", own.euid));
+    }
+    if want.groups != own.groups && lacks(CAP_SETGID) {
+        return Err(format!(
+            "the process had other supplementary groups than uid {} has; {run_as}",
+            own.euid
+        ));
+    }
+    let more = (want.cap_permitted | want.cap_inheritable) & !own.cap_permitted;
+    if more != 0 {
+        return Err(format!(
+            "the process had capabilities ({more:#x}) that the caller does not have; {run_as}"
+        ));
+    }
+    Ok(())
+}
+
 /// Gives a thread its credentials. `own`: what the engine, and so the new thread, has now; what is equal is not touched,
 /// so that no privilege is needed for it.
 pub fn restore(stub: &mut Stub, tid: i32, want: &Creds, own: &Creds) -> Result<(), RestoreError> {
