@@ -98,7 +98,8 @@ fn work(args: &Checkpoint, output: Option<&Path>, worker: &Worker) -> Result<(),
 /// checkpoints at the same time come one after the other.
 fn wait_for_others(pid: i32, worker: &Worker) {
     while let Some(other) = other_worker(pid) {
-        let Ok(other) = stasis_engine::sys::pidfd::open(other) else { continue };
+        // It has ended meanwhile, or cannot be waited for.
+        let Ok(other) = stasis_engine::sys::pidfd::open(other) else { return };
         let mut fds =
             [PollFd::new(other.as_fd(), PollFlags::POLLIN), PollFd::new(worker.changes(), PollFlags::POLLIN)];
         // An error, such as EINTR, is a reason to look again like any other.
