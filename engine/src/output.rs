@@ -244,3 +244,87 @@ impl Write for Stream<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Unnamed, temporary};
+    use std::fs;
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
+    /// A directory of this test's own, removed at its end.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("stasis-output-{name}-{}", std::process::id()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let names = fs::read_dir(&self.0).unwrap();
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// The way of a file system without O_TMPFILE.
+    fn named(path: PathBuf) -> Unnamed {
+        let name = temporary(&path);
+        let file = fs::OpenOptions::new().write(true).create_new(true).open(&name).unwrap();
+        Unnamed { file, path, temporary: Some(name) }
+    }
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_complete_and_not_before() {
+        let dir = Dir::new("commit");
+        for text in ["first", "second"] {
+            let mut file = Unnamed::create(&dir.0.join("image"), 0o600).unwrap();
+            let before = dir.names();
+            file.write_all(text.as_bytes()).unwrap();
+            assert_eq!(dir.names(), before);
+            file.commit().unwrap();
+            assert_eq!(dir.names(), ["image"]);
+            assert_eq!(fs::read_to_string(dir.0.join("image")).unwrap(), text);
+            let mode = fs::metadata(dir.0.join("image")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o600);
+        }
+    }
+
+    #[test]
+    fn without_unnamed_files_a_temporary_name_does() {
+        let dir = Dir::new("named");
+        let mut file = named(dir.0.join("image"));
+        file.write_all(b"text").unwrap();
+        file.commit().unwrap();
+        assert_eq!(dir.names(), ["image"]);
+        drop(named(dir.0.join("other")));
+        assert_eq!(dir.names(), ["image"], "a file that was given up is still there");
+    }
+
+    #[test]
+    fn a_link_to_an_image_stays_a_link() {
+        let dir = Dir::new("link");
+        fs::write(dir.0.join("image"), "old").unwrap();
+        std::os::unix::fs::symlink("image", dir.0.join("link")).unwrap();
+        let mut file = Unnamed::create(&dir.0.join("link"), 0o600).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert!(fs::symlink_metadata(dir.0.join("link")).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(dir.0.join("image")).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_directory_is_no_place_for_an_image() {
+        let dir = Dir::new("directory");
+        assert!(Unnamed::create(&dir.0, 0o600).is_err());
+        assert!(Unnamed::create(&dir.0.join("missing/image"), 0o600).is_err());
+    }
+}

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use stasis_tests::engine::{Run, checkpoint, run, stasis, stasis_path};
 use stasis_tests::host;
-use stasis_tests::program::{Program, VICTIM};
+use stasis_tests::program::{Program, Restored, VICTIM};
 
 /// Runs a script in `dir` in which `$0` is the engine.
 fn sh(dir: &Path, script: &str) -> Run {
@@ -178,4 +178,30 @@ fn verbose_tells_the_steps() {
     for step in ["look", "seize", "capture", "contents", "finish"] {
         assert!(said.contains(step), "no {step} in\n{said}");
     }
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_written_is_found_before_anything_runs() {
+    let dir = host::workdir();
+    let mut victim = Program::victim(VICTIM, "idle", dir.path()).expect("the victim gets ready");
+    let pid = victim.pid();
+    victim.checkpoint_and_kill(&dir.path().join("image.stasis"), &[]);
+    let said = sh(dir.path(), "exec \"$0\" restart --detach --pid-file missing/pid image.stasis");
+    assert_eq!(said.status.code(), Some(125), "{}", said.stderr);
+    assert!(said.stderr.contains("missing/pid"), "{}", said.stderr);
+    assert!(!host::is_running(pid));
+}
+
+#[test]
+fn two_images_in_one_stream_restart_one_after_the_other() {
+    let dir = host::workdir();
+    let mut victim = Program::victim(VICTIM, "idle", dir.path()).expect("the victim gets ready");
+    victim.checkpoint_and_kill(&dir.path().join("image.stasis"), &[]);
+    let restart = |n: u32| format!("\"$0\" restart --detach --pid-file pid-{n} -");
+    let script = format!("cat image.stasis image.stasis | {{ {} && {} && cat; }}", restart(1), restart(2));
+    let said = sh(dir.path(), &script).succeeded();
+    assert_eq!(said.stdout, "", "bytes of the images were left over");
+    let both = [1, 2].map(|n| Restored::from_pid_file(&dir.path().join(format!("pid-{n}")), dir.path()));
+    assert!(both.iter().all(Restored::is_running));
+    assert_ne!(both[0].pid(), both[1].pid());
 }
