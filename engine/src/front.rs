@@ -83,6 +83,8 @@ pub fn run(work: impl FnOnce(Worker) -> u8) -> Result<u8> {
     match fork().context("the worker could not be started")? {
         Side::Worker => {
             drop(front);
+            // `killall -9 stasis` is meant for the front. A name cannot fail to be set.
+            let _ = nix::sys::prctl::set_name(c"stasis-worker");
             let signalled = Arc::new(AtomicBool::new(false));
             for signal in CANCEL {
                 signal_hook::flag::register(signal, Arc::clone(&signalled))
