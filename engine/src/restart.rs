@@ -373,9 +373,14 @@ fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) 
     if let Some(call) = signals::trap_action(&stub, actions)? {
         stub.stepped(stub.pid, &call)?;
     }
+    let tids = stub.tids.clone();
+    let mut asleep = Vec::with_capacity(tids.len());
+    for (tid, state) in tids.iter().zip(&t.threads) {
+        asleep.push(thread::resume_sleep(&mut stub, *tid, state)?);
+    }
     stub.leave_boot()?;
-    for (tid, state) in stub.tids.clone().into_iter().zip(&t.threads) {
-        thread::restore_cpu(tid, state)?;
+    for ((tid, state), asleep) in tids.iter().zip(&t.threads).zip(asleep) {
+        thread::restore_cpu(*tid, state, asleep)?;
     }
     if t.task.state == 1 {
         process::tgkill(stub.pid, stub.pid, libc::SIGSTOP)

@@ -233,18 +233,22 @@ impl Stub {
     fn single(&mut self, tid: i32, insn: u64, nr: i64, args: [u64; 6]) -> Result<i64, StubError> {
         ptrace::set_regs(tid, &arch::call_regs(&self.base, insn, nr, args))
             .map_err(control("setting registers"))?;
-        for _ in 0..2 {
-            loop {
-                ptrace::cont_to_syscall(tid).map_err(control("running"))?;
-                match ptrace::wait(tid).map_err(control("waiting"))?.1 {
-                    Stop::Syscall => break,
-                    Stop::Event | Stop::Group(_) | Stop::Other(_) | Stop::Signal(_) => {}
-                    Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),
-                    Stop::Killed(sig) => return Err(StubError::Died(format!("killed by signal {sig}"))),
-                }
+        self.to_syscall_stop(tid)?;
+        self.to_syscall_stop(tid)?;
+        Ok(arch::result(&ptrace::get_regs(tid).map_err(control("reading registers"))?))
+    }
+
+    /// Lets a thread run up to the next entry to or exit from a system call.
+    fn to_syscall_stop(&self, tid: i32) -> Result<(), StubError> {
+        loop {
+            ptrace::cont_to_syscall(tid).map_err(control("running"))?;
+            match ptrace::wait(tid).map_err(control("waiting"))?.1 {
+                Stop::Syscall => return Ok(()),
+                Stop::Event | Stop::Group(_) | Stop::Other(_) | Stop::Signal(_) => {}
+                Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),
+                Stop::Killed(sig) => return Err(StubError::Died(format!("killed by signal {sig}"))),
             }
         }
-        Ok(arch::result(&ptrace::get_regs(tid).map_err(control("reading registers"))?))
     }
 
     /// The same from the boot area's own instruction.
@@ -255,6 +259,15 @@ impl Stub {
             return Err(StubError::Call { what: call.what.clone(), source });
         }
         Ok(ret)
+    }
+
+    /// Makes a call in a thread and interrupts it at once, so that the kernel notes how it would go on.
+    pub fn interrupt_in(&mut self, tid: i32, nr: i64, args: [u64; 6]) -> Result<(), StubError> {
+        let regs = arch::call_regs(&self.base, self.boot + arch::BATCH_SYSCALL, nr, args);
+        ptrace::set_regs(tid, &regs).map_err(control("setting registers"))?;
+        self.to_syscall_stop(tid)?;
+        ptrace::interrupt(tid).map_err(control("stopping"))?;
+        self.to_syscall_stop(tid)
     }
 
     /// Adds a thread with this id (in the process's own namespace) and returns its id as we see it.

@@ -111,6 +111,33 @@ pub fn interrupted_sleep(regs: &Regs) -> Option<(u64, u64)> {
     }
 }
 
+/// Bytes in front of a thread's instruction pointer that [`original_call`] looks at.
+pub const CALL_PREFIX: u64 = 7;
+
+/// Finds out which call a thread is in that goes on by restart_syscall(2) because it was stopped once before: the
+/// kernel has forgotten its number, but nearly always the code has it as `mov $nr, %eax; syscall`. `code` are the
+/// [`CALL_PREFIX`] bytes in front of the instruction pointer.
+pub fn original_call(regs: &mut Regs, code: [u8; CALL_PREFIX as usize]) {
+    const RESTARTABLE: &[i64] =
+        &[libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_poll, libc::SYS_futex];
+    if let [0xb8, a, b, c, d, 0x0f, 0x05] = code {
+        let nr = i64::from(i32::from_le_bytes([a, b, c, d]));
+        if RESTARTABLE.contains(&nr) {
+            regs.orig_rax = nr as u64;
+        }
+    }
+}
+
+/// Whether a thread is in a call that goes on by restart_syscall(2).
+pub fn is_restarted_call(regs: &Regs) -> bool {
+    regs.orig_rax as i64 == libc::SYS_restart_syscall && regs.rax as i64 == -ERESTART_RESTARTBLOCK
+}
+
+/// The interrupted call of a thread as it was made: number and arguments.
+pub fn interrupted_call(regs: &Regs) -> (i64, [u64; 6]) {
+    (regs.orig_rax as i64, [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9])
+}
+
 /// Moves a thread that was taken inside a restartable sequence to its abort handler, as preemption would have done.
 pub fn abort_rseq(regs: &mut Regs, start_ip: u64, post_commit_offset: u64, abort_ip: u64) {
     if regs.rip.wrapping_sub(start_ip) < post_commit_offset {

@@ -34,6 +34,13 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
         Some(t) => (t.regs, t.sigmask, t.stopped_by),
         None => return Err(CaptureError::Target(crate::target::TargetError::Died { pid: c.target.pid })),
     };
+    let mut regs = regs;
+    if arch::is_restarted_call(&regs) {
+        let mut code = [0u8; arch::CALL_PREFIX as usize];
+        if vm::read_exact_at(c.target.pid, regs.rip.wrapping_sub(arch::CALL_PREFIX), &mut code).is_ok() {
+            arch::original_call(&mut regs, code);
+        }
+    }
     let xstate = ptrace::get_xstate(tid).map_err(CaptureError::read(what("the extended registers"), tid))?;
 
     let mut thread = Thread {
@@ -224,8 +231,34 @@ fn sched_attr(t: &Thread) -> Vec<u8> {
     bytes
 }
 
+/// Has a thread that was taken in a relative sleep go to sleep again for what was left of it, so that its final
+/// registers find a sleep to go on with. True if they do.
+///
+/// The kernel writes the remaining time out when a sleep is interrupted, if the program asked for it (nanosleep(2)).
+/// It stands in for the requested time while the call is made, and then that is put back.
+pub fn resume_sleep(stub: &mut Stub, tid: i32, t: &ThreadState) -> Result<bool, RestoreError> {
+    let regs = arch::from_record(&t.cpu);
+    let Some((request, remaining)) = arch::interrupted_sleep(&regs).filter(|(_, remaining)| *remaining != 0)
+    else {
+        return Ok(false);
+    };
+    let (mut requested, mut left) = ([0u8; 16], [0u8; 16]);
+    let readable = vm::read_exact_at(stub.pid, request, &mut requested)
+        .and_then(|()| vm::read_exact_at(stub.pid, remaining, &mut left));
+    // Memory that is not there makes the call fail in the program too, where it belongs.
+    if readable.is_err() || stub.write(request, &left).is_err() {
+        return Ok(false);
+    }
+    let (nr, args) = arch::interrupted_call(&regs);
+    stub.interrupt_in(tid, nr, args)?;
+    stub.write(request, if request == remaining { &left } else { &requested })?;
+    Ok(true)
+}
+
 /// Sets the final registers and mask of a thread that has come to its last stop.
-pub fn restore_cpu(tid: i32, t: &ThreadState) -> Result<(), RestoreError> {
+///
+/// `asleep`: an interrupted sleep waits to be gone on with, see [`resume_sleep`].
+pub fn restore_cpu(tid: i32, t: &ThreadState, asleep: bool) -> Result<(), RestoreError> {
     let what = |what: &str| format!("setting the {what} of thread {}", t.thread.tid);
     if !t.cpu.xstate.is_empty() {
         ptrace::set_xstate(tid, &t.cpu.xstate).map_err(|e| match e.raw_os_error() {
@@ -240,7 +273,9 @@ pub fn restore_cpu(tid: i32, t: &ThreadState) -> Result<(), RestoreError> {
         })?;
     }
     let mut regs = arch::from_record(&t.cpu);
-    arch::without_restart_block(&mut regs);
+    if !asleep {
+        arch::without_restart_block(&mut regs);
+    }
     ptrace::set_regs(tid, &regs).map_err(RestoreError::io(what("registers")))?;
     ptrace::set_sigmask(tid, t.thread.sigmask).map_err(RestoreError::io(what("signal mask")))
 }
