@@ -33,8 +33,13 @@ pub fn show(out: &mut impl Write, style: Style, tree: &Tree, task: &TaskState) -
         let words = flags(action.flags & !SA_RESTORER, SA_FLAGS).join(" ");
         table.row([signal(action.signo.into()), what, words]);
     }
-    for (tid, waiting) in pending {
-        let whose = if tid == 0 { "pending".into() } else { format!("pending for thread {tid}") };
+    // A queue can hold thousands that differ in their data only.
+    for alike in pending.chunk_by(|(tid, a), (other, b)| (tid, a.signo, a.code) == (other, b.signo, b.code)) {
+        let Some((tid, waiting)) = alike.first() else { continue };
+        let mut whose = if *tid == 0 { "pending".into() } else { format!("pending for thread {tid}") };
+        if alike.len() > 1 {
+            whose.push_str(&format!(", {} times", alike.len()));
+        }
         table.row([signal(waiting.signo.into()), whose, format!("code {}", waiting.code)]);
     }
     table.write(out, style, 4)
@@ -55,7 +60,12 @@ pub fn timers(out: &mut impl Write, style: Style, task: &TaskState) -> io::Resul
     }
     for timer in &task.posix_timers {
         let clock = u64::try_from(timer.clockid).ok().and_then(|id| choice(id, CLOCKS));
-        let clock = clock.map_or_else(|| format!("clock {}", timer.clockid), str::to_owned);
+        // Below zero are the processor clocks of processes and threads (clock_getcpuclockid(3)).
+        let clock = match clock {
+            Some(name) => name.to_owned(),
+            None if timer.clockid < 0 => format!("processor clock {}", timer.clockid),
+            None => format!("clock {}", timer.clockid),
+        };
         let due = match (timer.value, timer.flags & 1) {
             (0, _) => "not armed".into(),
             (value, 0) => format!("in {}", nanos(value)),
