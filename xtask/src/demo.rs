@@ -59,7 +59,7 @@ fn journey(stasis: &Path, dir: &Path) -> Result<()> {
     program.reap()?;
     let before = lines(&log)?.len();
     println!("    the program is gone; its log has {before} lines, the last is: {}", last(&log)?);
-    say(dir, stasis, &["inspect", "counter.stasis"])?;
+    show(dir, stasis)?;
     say(dir, stasis, &["restart", "counter.stasis", "--detach", "--pid-file", "pid"])?;
     let restored = Restored(fs::read_to_string(dir.join("pid"))?.trim().to_owned());
     wait_for_lines(&log, before + 5)?;
@@ -81,6 +81,34 @@ fn journey(stasis: &Path, dir: &Path) -> Result<()> {
 fn say(dir: &Path, stasis: &Path, args: &[&str]) -> Result<()> {
     step(&format!("stasis {}", args.join(" ")), || {
         crate::step::run(Command::new(stasis).args(args).current_dir(dir).stdin(Stdio::null()))
+    })
+}
+
+/// Lines of the memory map that the demo shows of a hundred.
+const AREAS: usize = 6;
+
+/// `stasis inspect`, with most of the memory map left out.
+fn show(dir: &Path, stasis: &Path) -> Result<()> {
+    step("stasis inspect counter.stasis", || {
+        let output = Command::new(stasis).args(["inspect", "counter.stasis"]).current_dir(dir).output()?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut areas = 0;
+        for line in text.lines() {
+            let is_area = line
+                .split_whitespace()
+                .next()
+                .is_some_and(|word| word.len() >= 9 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            if !is_area && areas > AREAS {
+                println!("    ... {} more areas", areas - AREAS);
+                areas = 0;
+            }
+            areas += usize::from(is_area);
+            if !is_area || areas <= AREAS {
+                println!("{line}");
+            }
+        }
+        Ok(())
     })
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Goes to the root of the repository, so that every task may use relative paths.
 pub fn enter_root() -> Result<()> {
@@ -17,12 +17,20 @@ pub fn step<T>(name: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("==> {name}");
     let start = Instant::now();
     let result = body();
-    let took = start.elapsed().as_secs_f64();
+    let took = took(start.elapsed());
     match &result {
-        Ok(_) => println!("    {name}: done in {took:.1} s"),
-        Err(_) => println!("    {name}: failed after {took:.1} s"),
+        Ok(_) => println!("    {name}: done in {took}"),
+        Err(_) => println!("    {name}: failed after {took}"),
     }
     result
+}
+
+/// A duration as a person wants it: milliseconds while they matter.
+fn took(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ ..1000 => format!("{millis} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
 }
 
 /// Runs a program to its end with our own stdout and stderr.
