@@ -4,8 +4,8 @@
 //! 2. seize: every thread stands still;
 //! 3. capture: every kind of state, into memory; reasons to refuse are collected, none ends the survey;
 //! 4. metadata, contents: the image is written;
-//! 5. finish: the caller makes it durable and gives it its name;
-//! 6. release: the process runs on, or is killed if that was asked for.
+//! 5. finish: the process runs on, and the caller makes the image durable and gives it its name; a process that is
+//!    to be killed is so after that.
 //!
 //! Undone on failure: the [`Target`] guard puts every thread back and detaches; the image has no name before step 5,
 //! so nothing of it stays.
@@ -112,7 +112,7 @@ fn list(reasons: &[Reason]) -> String {
 
 /// Takes a checkpoint of a process into `sink`.
 ///
-/// `finish` gets the sink back when the image is complete, while the process still stands still: it makes the image
+/// `finish` gets the sink back when the image is complete, before a process that is to be killed is: it makes the image
 /// durable. Whatever fails, the process runs on as before.
 pub fn checkpoint<W: Write>(
     pid: i32,
@@ -159,17 +159,26 @@ pub fn checkpoint<W: Write>(
     let (sink, totals) = writer.finish()?;
 
     step(progress, "finish")?;
-    finish(sink).map_err(Error::Finish)?;
-
-    // No step any more: the image has its name, there is nothing left to call off.
-    target.release(opts.kill).map_err(Error::Finish)?;
+    // Bringing an image to disk can take seconds. Only a process that is to end has to wait for it: one that runs on
+    // loses nothing should it fail.
+    let frozen = if opts.kill {
+        finish(sink).map_err(Error::Finish)?;
+        // No step any more: the image has its name, there is nothing left to call off.
+        target.release(true).map_err(Error::Finish)?;
+        since.elapsed()
+    } else {
+        target.release(false).map_err(Error::Finish)?;
+        let frozen = since.elapsed();
+        finish(sink).map_err(Error::Finish)?;
+        frozen
+    };
     Ok(Summary {
         tasks: tree.tasks.len(),
         threads: tree.tasks.iter().map(|t| t.threads.len()).sum(),
         image_bytes: totals.length,
         page_bytes: totals.page_bytes,
         stored_bytes: totals.stored_bytes,
-        frozen: since.elapsed(),
+        frozen,
         warnings: tree.warnings.iter().map(|w| String::from_utf8_lossy(&w.text).into_owned()).collect(),
     })
 }

@@ -88,7 +88,7 @@ pub struct Checkpoint {
     /// Process to save
     #[arg(value_parser = clap::value_parser!(i32).range(1..))]
     pub pid: i32,
-    /// Image to write, - for stdout [default: <comm>-<pid>.stasis]
+    /// Image to write, - for stdout [default: COMM-PID.stasis]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// End the process once the image is complete

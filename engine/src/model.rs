@@ -1,6 +1,6 @@
 //! The captured tree in memory: what stands between capture, image and restore.
 //!
-//! Capture fills it, [`write`] turns it into records; [`Builder`] makes it again from the records of an image, and
+//! Capture fills it, [`write()`] turns it into records; [`Builder`] makes it again from the records of an image, and
 //! restore works from it alone. It holds the format's own records, so there is no second description of anything.
 
 use std::collections::BTreeMap;
