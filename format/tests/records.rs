@@ -97,7 +97,7 @@ fn a_task() {
             tty: 0,
             child_subreaper: 1,
             oom_score_adj: -1000,
-            pad: 0,
+            mce_kill: 0,
             start_time: 0x1267,
         },
     );
