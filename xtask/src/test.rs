@@ -35,6 +35,7 @@ pub fn run(filter: &[String]) -> Result<()> {
         tools::ensure_browser()?;
         tally.check("the inspector builds", web::build());
         step("test the inspector", || tally.run(&mut test_command(&["--package", "stasis-web"], filter)))?;
+        web::test(&mut tally, filter)?;
     }
     tally.close()
 }

@@ -1,18 +1,22 @@
-//! Builds the browser inspector, once the repository has one.
+//! Builds and tests the browser inspector.
 
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
 use crate::step::{run, step};
+use crate::tally::Tally;
 use crate::tools;
+
+/// Where the browser tests and their node packages are.
+const TESTS: &str = "tests/web";
 
 /// Whether this repository has the inspector.
 pub fn present() -> bool {
     Path::new("web/Cargo.toml").is_file()
 }
 
-/// Builds the inspector into `dist/` with Trunk.
+/// Builds the inspector into `dist/` with Trunk, which prints what a first load costs over the wire.
 pub fn build() -> Result<()> {
     tools::ensure_wasm_target()?;
     tools::ensure_wasm_tools()?;
@@ -21,4 +25,19 @@ pub fn build() -> Result<()> {
         // the tools that were just installed.
         run(Command::new("trunk").args(["build", "--release", "--offline"]).env_remove("NO_COLOR"))
     })
+}
+
+/// Uses the built inspector in Chromium, with a sparse image of 10 GiB among others.
+pub fn test(tally: &mut Tally, filter: &[String]) -> Result<()> {
+    step("install the browser tests", || {
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--silent"]).current_dir(TESTS))
+    })?;
+    let big = crate::step::target_dir().join("big-sparse.img");
+    let mut make = crate::step::cargo(["run", "--package", "stasis-web", "--example", "big_sparse", "--"]);
+    step("write an image of 10 GiB with holes", || run(make.arg(&big)))?;
+    let mut node = Command::new("node");
+    node.arg("e2e.mjs").args(filter).current_dir(TESTS).env("STASIS_BIG", std::path::absolute(&big)?);
+    let result = step("use the inspector in a browser", || tally.run(&mut node));
+    std::fs::remove_file(&big)?;
+    result
 }

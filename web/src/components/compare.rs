@@ -1,0 +1,49 @@
+//! Another image beside this one.
+
+use super::{Link, act, chosen, offset};
+use crate::proto::{Change, Comparison};
+use crate::state::{Action, State};
+use yew::{Html, html};
+
+pub fn view(state: &State, link: &Link) -> Html {
+    html! {
+        <div class="compare">
+            <p>{ "Choose another image, taken later: records are matched by what they are about, pages by their address." }</p>
+            <label class="button primary">{ "Compare with" }
+                <input type="file" id="other" class="hidden-input" onchange={chosen(link, true)} /></label>
+            <p class="quiet" hidden={!state.comparing}>{ "Comparing …" }</p>
+            { match &state.comparison {
+                Some(comparison) => result(comparison, link),
+                None => html! { <span></span> },
+            } }
+        </div>
+    }
+}
+
+fn result(comparison: &Comparison, link: &Link) -> Html {
+    html! {
+        <div class="differences">
+            <h3 id="compared">{ format!("{}: {} records are the same, {} differ", comparison.name, comparison.same, comparison.changes.len() as u64 + comparison.dropped) }</h3>
+            <table hidden={comparison.areas.is_empty()}>
+                <thead><tr><th>{ "Area" }</th><th>{ "Pages changed" }</th><th>{ "First" }</th></tr></thead>
+                <tbody>{ for comparison.areas.iter().map(|area| html! {
+                    <tr><th scope="row">{ &area.label }</th><td>{ format!("{} of {}", area.pages, area.compared) }</td>
+                        <td><button class="link mono" onclick={act(link, Action::Address { mm: area.mm, address: area.first })}>{ format!("{:#x}", area.first) }</button></td></tr>
+                }) }</tbody>
+            </table>
+            <ul class="changes">{ for comparison.changes.iter().map(|change| self::change(change, link)) }</ul>
+        </div>
+    }
+}
+
+fn change(change: &Change, link: &Link) -> Html {
+    html! {
+        <li>
+            <p><b>{ &change.what }</b>{ " " }{ &change.record }{ " " }
+                { if change.what == "new" { html! { <span></span> } } else { offset(link, change.offset) } }</p>
+            <table hidden={change.fields.is_empty()}><tbody>{ for change.fields.iter().map(|(name, here, there)| html! {
+                <tr><th scope="row">{ name }</th><td class="was">{ here }</td><td class="is">{ there }</td></tr>
+            }) }</tbody></table>
+        </li>
+    }
+}

@@ -1,0 +1,156 @@
+//! Bytes in hexadecimal and as text, linked with record and field; of the file, or of memory by address.
+
+use super::{Link, act, entered};
+use crate::app::Message;
+use crate::proto::Space;
+use crate::state::{Action, ROW, State};
+use wasm_bindgen::JsCast;
+use web_sys::{Event, KeyboardEvent, MouseEvent, WheelEvent};
+use yew::{Html, classes, html};
+
+pub fn view(state: &State, link: &Link) -> Html {
+    let hex = &state.hex;
+    let scrolled = link.batch_callback(|event: Event| {
+        let view: web_sys::Element = event.target()?.dyn_into().ok()?;
+        Some(Message::Act(Action::HexScrolled {
+            px: view.scroll_top().into(),
+            height: view.client_height().into(),
+        }))
+    });
+    let page = i64::from(hex.visible.max(2) - 1) * ROW as i64;
+    let keyed = link.batch_callback(move |event: KeyboardEvent| {
+        let by = match event.key().as_str() {
+            "ArrowDown" => 16,
+            "ArrowUp" => -16,
+            "ArrowRight" => 1,
+            "ArrowLeft" => -1,
+            "PageDown" => page,
+            "PageUp" => -page,
+            "Home" => i64::MIN,
+            "End" => i64::MAX,
+            _ => return None,
+        };
+        event.prevent_default();
+        Some(Message::Act(Action::HexMove(by)))
+    });
+    let picked = link.batch_callback(|event: MouseEvent| {
+        let target: web_sys::Element = event.target()?.dyn_into().ok()?;
+        let at = target.get_attribute("data-at")?.parse().ok()?;
+        Some(Message::Act(Action::HexPick { at, extend: event.shift_key() }))
+    });
+    // A pixel of the scrollbar may be thousands of rows: the wheel moves rows then.
+    let scaled = hex.is_scaled();
+    let wheeled = link.batch_callback(move |event: WheelEvent| {
+        let rows = (event.delta_y() / 40.0) as i64;
+        scaled.then_some(Message::Act(Action::HexWheel(rows)))
+    });
+    let rows = (0..u64::from(hex.visible)).map(|n| hex.top + n).take_while(|row| *row < hex.rows());
+    let (from, to) = hex.selection;
+    let held = to.saturating_sub(from);
+    let title = match hex.space {
+        Space::File => "File".to_owned(),
+        Space::Memory(mm) => format!("Memory #{mm} from {:#x} on", hex.start),
+    };
+    html! {
+        <section class="pane hex-pane" aria-label="Bytes">
+            <h2>{ title }
+                <button class="small" hidden={hex.space == Space::File} onclick={act(link, Action::File)}>{ "Back to the file" }</button>
+            </h2>
+            <div class="row tools">
+                <input id="goto" class="mono" size="14" placeholder="Go to 0x108" aria-label="Go to an offset or address"
+                    onkeydown={entered(link, Action::HexJump)} />
+                <span class="quiet mono" id="selection">{ format!("{from:#x} · {held} byte{}", if held == 1 { "" } else { "s" }) }</span>
+                <span class="grow"></span>
+                <button class="small" disabled={held == 0} onclick={act(link, Action::SaveSelection)}>{ "Save bytes" }</button>
+            </div>
+            <div id="hex-scroll" class={classes!("scroll", "hex", scaled.then_some("scaled"))} role="grid" aria-label="Bytes" tabindex="0"
+                aria-rowcount={hex.rows().min(i32::MAX as u64).to_string()} onscroll={scrolled} onkeydown={keyed} onclick={picked} onwheel={wheeled}>
+                <div class="stack" role="none">
+                    <svg class="spacer" width="1" height={hex.height().to_string()} aria-hidden="true"></svg>
+                    <div class="window" role="rowgroup">{ for rows.map(|row| self::row(state, row)) }</div>
+                </div>
+            </div>
+            { inspector(state) }
+        </section>
+    }
+}
+
+fn row(state: &State, row: u64) -> Html {
+    let hex = &state.hex;
+    let start = hex.start + row * ROW;
+    let end = hex.start.saturating_add(hex.len).min(start.saturating_add(ROW));
+    let findings: Vec<_> = state
+        .image
+        .iter()
+        .filter(|_| hex.space == Space::File)
+        .flat_map(|image| &image.verdict.findings)
+        .filter(|finding| finding.offset < end && finding.offset.saturating_add(finding.len.max(1)) > start)
+        .collect();
+    let record = state.record.as_ref().filter(|_| hex.space == Space::File);
+    let class_of = |at: u64, byte: Option<Option<u8>>| {
+        let finding = findings.iter().find(|f| at >= f.offset && at < f.offset.saturating_add(f.len.max(1)));
+        classes!(
+            (at >= hex.selection.0 && at < hex.selection.1).then_some("sel"),
+            (at == hex.cursor).then_some("cur"),
+            record
+                .is_some_and(|record| at >= record.offset && at < record.offset + record.len)
+                .then_some("rec"),
+            finding.map(|finding| finding.severity.clone()),
+            match byte {
+                None => Some("wait"),
+                Some(None) => Some("hole"),
+                Some(Some(0)) => Some("zero"),
+                Some(Some(_)) => None,
+            }
+        )
+    };
+    let cells: Vec<_> = (start..end).map(|at| (at, state.blocks.byte(hex.space, at))).collect();
+    html! {
+        <div class="hexrow" role="row" aria-rowindex={(row + 1).min(i32::MAX as u64).to_string()}>
+            <span class="at" role="rowheader">{ format!("{start:08x}") }</span>
+            { for cells.iter().map(|(at, byte)| {
+                let class = classes!("b", class_of(*at, *byte));
+                let text = match byte {
+                    None => "··".to_owned(),
+                    Some(None) => "--".to_owned(),
+                    Some(Some(byte)) => format!("{byte:02x}"),
+                };
+                html! { <span {class} role="gridcell" data-at={at.to_string()}>{ text }</span> }
+            }) }
+            <span class="ascii" role="presentation">{ for cells.iter().map(|(at, byte)| {
+                let class = classes!(class_of(*at, *byte));
+                let c = match byte {
+                    Some(Some(byte @ 0x20..=0x7e)) => char::from(*byte),
+                    Some(None) => ' ',
+                    _ => '·',
+                };
+                html! { <span {class} aria-hidden="true" data-at={at.to_string()}>{ c }</span> }
+            }) }</span>
+        </div>
+    }
+}
+
+/// The bytes at the cursor as numbers.
+fn inspector(state: &State) -> Html {
+    let hex = &state.hex;
+    let bytes: Vec<u8> =
+        (0..8).map_while(|n| state.blocks.byte(hex.space, hex.cursor.checked_add(n)?)?).collect();
+    let number =
+        |len: usize| bytes.get(..len).map(|part| part.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b)));
+    let signed = |n: u64, bits: u32| ((n << (64 - bits)) as i64) >> (64 - bits);
+    let fact = |name: &str, len: usize| {
+        let text = number(len).map_or_else(
+            || "–".to_owned(),
+            |n| {
+                let signed = signed(n, len as u32 * 8);
+                if signed < 0 { format!("{n} ({signed})") } else { n.to_string() }
+            },
+        );
+        html! { <div><dt>{ name }</dt><dd class="mono">{ text }</dd></div> }
+    };
+    html! {
+        <dl class="inspector" aria-label="Bytes at the cursor">
+            { fact("u8", 1) }{ fact("u16", 2) }{ fact("u32", 4) }{ fact("u64", 8) }
+        </dl>
+    }
+}

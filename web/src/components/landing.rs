@@ -1,0 +1,91 @@
+//! The page before an image is open, and the examples.
+
+use super::{Link, act, chosen, typed};
+use crate::app::{Message, blob_of};
+use crate::state::{Action, Example, State};
+use crate::text;
+use yew::{Html, classes, html};
+
+pub fn view(state: &State, link: &Link) -> Html {
+    let promises = [
+        ("See every byte", "Records, fields and bytes are linked: pick one and the other two follow."),
+        ("Know what is wrong", "Every finding names its rule, its byte, and what the kernel would return."),
+        (
+            "Keep it to yourself",
+            "The file is read here, in slices, never whole. The page has no way to send it.",
+        ),
+    ];
+    html! {
+        <main class="landing" key="landing">
+            <section class="invite">
+                <h2>{ "Open a checkpoint image" }</h2>
+                <p>{ "A process that was stopped, as a file: its memory, threads, descriptors, signals. Drop an image anywhere on this page, paste its bytes as hexadecimal or base64, or choose it." }</p>
+                <div class="row">
+                    <label class="button primary big">
+                        { "Choose a file" }
+                        <input type="file" class="hidden-input" onchange={chosen(link, false)} />
+                    </label>
+                    <button class="big" aria-expanded={state.gallery_open.to_string()} onclick={act(link, Action::ToggleGallery)}>
+                        { if state.gallery_open { "Hide examples" } else { "Try an example" } }
+                    </button>
+                </div>
+                <p class="quiet opening">{ state.opening.as_ref().map_or_else(String::new, |name| format!("Opening {name} …")) }</p>
+                <p class="quiet">{ recent(state) }</p>
+            </section>
+            <div class="below">
+                { if state.gallery_open { gallery(state, link) } else { html! {
+                    <ul class="promises">
+                        { for promises.iter().map(|(what, how)| html! { <li><h3>{ what }</h3><p>{ how }</p></li> }) }
+                    </ul>
+                } } }
+            </div>
+        </main>
+    }
+}
+
+fn recent(state: &State) -> String {
+    if state.recent.is_empty() {
+        return String::new();
+    }
+    format!("Opened before: {}", state.recent.join(", "))
+}
+
+/// The examples with what the kernel would say to each.
+pub fn gallery(state: &State, link: &Link) -> Html {
+    let list = state.gallery.as_deref().unwrap_or_default();
+    let wanted = state.gallery_filter.to_lowercase();
+    let shown = list
+        .iter()
+        .filter(|example| example.name.contains(&wanted) || example.why.to_lowercase().contains(&wanted));
+    html! {
+        <section class="gallery" aria-label="Examples">
+            <input type="search" placeholder="Filter examples" aria-label="Filter examples" value={state.gallery_filter.clone()}
+                oninput={typed(link, Action::FilterGallery)} />
+            <ul>{ for shown.map(|example| card(example, link)) }</ul>
+        </section>
+    }
+}
+
+fn card(example: &Example, link: &Link) -> Html {
+    let (name, kernel) = (example.name.clone(), example.kernel.clone());
+    let bytes = example.image.clone();
+    let open = link.batch_callback(move |_| {
+        let blob = text::unbase64(&bytes).and_then(|bytes| blob_of(&bytes, ""))?;
+        Some(Message::Chosen(
+            blob,
+            name.clone(),
+            Some(kernel.clone()).filter(|kernel| !kernel.is_empty()),
+            false,
+        ))
+    });
+    let good = example.ret == 0;
+    html! {
+        <li>
+            <button class="card" data-name={example.name.clone()} onclick={open}>
+                <span class={classes!("ret", if good { "good" } else { "bad" })}>{ format!("{}", example.ret) }</span>
+                <b>{ &example.name }</b>
+                <small>{ &example.why }</small>
+            </button>
+        </li>
+    }
+}

@@ -1,0 +1,92 @@
+//! The records by owner; only the rows in sight exist.
+
+use super::{Link, act};
+use crate::app::Message;
+use crate::proto::Row;
+use crate::state::{Action, State};
+use wasm_bindgen::JsCast;
+use web_sys::{Event, KeyboardEvent};
+use yew::{Html, classes, html};
+
+/// Height of a row; the style sheet says the same.
+pub const ROW_PX: f64 = 24.0;
+/// No browser takes much higher elements.
+const MAX_PX: f64 = 8_000_000.0;
+
+pub fn view(state: &State, link: &Link) -> Html {
+    let scrolled = link.batch_callback(|event: Event| {
+        let tree: web_sys::Element = event.target()?.dyn_into().ok()?;
+        let top = (f64::from(tree.scroll_top()) / ROW_PX) as u32;
+        let visible = (f64::from(tree.client_height()) / ROW_PX).ceil() as u32;
+        Some(Message::Act(Action::TreeScrolled { top, visible }))
+    });
+    let visible = i64::from(state.tree_visible.max(2)) - 1;
+    let keyed = link.batch_callback(move |event: KeyboardEvent| {
+        let action = match event.key().as_str() {
+            "ArrowDown" => Action::TreeMove(1),
+            "ArrowUp" => Action::TreeMove(-1),
+            "PageDown" => Action::TreeMove(visible),
+            "PageUp" => Action::TreeMove(-visible),
+            "Home" => Action::TreeMove(i64::MIN),
+            "End" => Action::TreeMove(i64::MAX),
+            "ArrowRight" => Action::FoldSelected(true),
+            "ArrowLeft" => Action::FoldSelected(false),
+            _ => return None,
+        };
+        event.prevent_default();
+        Some(Message::Act(action))
+    });
+    let height = (f64::from(state.rows_total) * ROW_PX).min(MAX_PX);
+    let selected = state.record.as_ref().map(|record| record.node);
+    let cut = state.image.as_ref().and_then(|image| image.cut.as_deref());
+    let above = f64::from(state.rows_first) * ROW_PX;
+    let active = selected.map(|node| format!("node-{node}"));
+    html! {
+        <section class="pane tree-pane" aria-label="Records">
+            <h2>{ "Records" }<small class="quiet">{ format!(" {} rows", state.rows_total) }</small></h2>
+            <div id="tree-scroll" class="scroll tree" role="tree" aria-label="Records" tabindex="0" aria-activedescendant={active}
+                onscroll={scrolled} onkeydown={keyed}>
+                <div class="stack" role="none">
+                    <svg class="spacer" width="1" height={height.to_string()} aria-hidden="true"></svg>
+                    <div class="rows" role="none">
+                        <svg class="above" width="1" height={above.min(height).to_string()} aria-hidden="true"></svg>
+                        { for state.rows.iter().map(|row| self::row(row, selected == Some(row.node), link)) }
+                    </div>
+                </div>
+            </div>
+            <p class="cut" hidden={cut.is_none()}>{ "The walk ends here: " }{ cut }</p>
+        </section>
+    }
+}
+
+fn row(row: &Row, selected: bool, link: &Link) -> Html {
+    let mark = match row.mark {
+        3 => ("✕", "error"),
+        2 => ("!", "warning"),
+        1 => ("i", "note"),
+        _ => ("", ""),
+    };
+    let open = row.open.unwrap_or(false);
+    let fold = row.open.map(|open| {
+        let node = row.node;
+        link.callback(move |event: web_sys::MouseEvent| {
+            event.stop_propagation();
+            Message::Act(Action::Fold { node, open: !open })
+        })
+    });
+    html! {
+        <div class={classes!("node", format!("d{}", row.depth.min(8)), selected.then_some("selected"))} role="treeitem"
+            id={format!("node-{}", row.node)} aria-level={(row.depth + 1).to_string()} aria-selected={selected.to_string()}
+            aria-expanded={row.open.map(|open| open.to_string())} data-offset={row.offset.to_string()}
+            title={format!("{} at {:#x}, {} bytes, type {}", row.name, row.offset, row.len, row.kind)}
+            onclick={act(link, Action::GoTo(row.offset))}>
+            <span class="fold" onclick={fold} aria-hidden="true">{ match row.open { None => "", Some(_) if open => "▾", Some(_) => "▸" } }</span>
+            <b>{ &row.name }</b>
+            <span class="kind mono">{ row.kind }</span>
+            <span class="summary">{ &row.summary }</span>
+            <span class="count">{ if row.open == Some(false) { format!("{}", row.children) } else { String::new() } }</span>
+            <span class={classes!("mark", mark.1)} title={mark.1}>{ mark.0 }</span>
+            <span class="at mono">{ format!("{:#x}", row.offset) }</span>
+        </div>
+    }
+}

@@ -1,0 +1,77 @@
+//! The verdict: valid or not, what it is, and what a restart returns.
+
+use super::{Link, act, entered};
+use crate::proto::Opened;
+use crate::state::{Action, State};
+use crate::text::{grouped, size};
+use yew::{Html, classes, html};
+
+pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
+    let verdict = &image.verdict;
+    let (class, word) = match (verdict.revision, verdict.valid) {
+        (None, _) => ("none", "Not an image"),
+        (_, true) => ("good", "Valid"),
+        (_, false) => ("bad", "Not valid"),
+    };
+    let checks = match state.verifying {
+        Some((done, total)) => html! {
+            <span>{ "Checking pages " }<progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Checking pages"></progress></span>
+        },
+        None if verdict.contents => html! { <span>{ "every byte checked" }</span> },
+        None => html! {
+            <span>{ "page contents not checked " }<button class="small" onclick={act(link, Action::Verify)}>{ "Check them" }</button></span>
+        },
+    };
+    html! {
+        <section class={classes!("verdict", class)} aria-label="Verdict">
+            <div class="judgement">
+                <span class="badge" id="verdict">{ word }</span>
+                <p class="why">{ why(image) }</p>
+            </div>
+            <dl class="facts">
+                { fact("Revision", verdict.revision.map_or_else(|| "none".into(), |rev| rev.to_string())) }
+                { for image.head.iter().map(|head| html! { <>
+                    { fact("Kernel", if head.release.is_empty() { head.kernel.clone() } else { head.release.clone() }) }
+                    { fact("Machine", head.machine.clone()) }
+                    { fact("Taken", head.time.clone()) }
+                </> }) }
+                { fact("Size", size(image.size)) }
+                { fact("Records", grouped(image.records.into())) }
+                { for (!image.tasks.is_empty()).then(|| html! { <>
+                    { fact("Processes", image.tasks.len().to_string()) }
+                    { fact("Memory", format!("{} in {}", size(image.page_bytes), size(image.stored_bytes))) }
+                </> }) }
+                <div><dt>{ "Opened in" }</dt><dd id="took">{ format!("{} ms", image.took_ms) }</dd></div>
+                <div class="ret"><dt>{ if verdict.revision == Some(1) { "sys_restart returns" } else { "A restart returns" } }</dt>
+                    <dd id="ret" data-ret={verdict.ret.to_string()}>{ &verdict.ret_text }</dd></div>
+                <div class="wide" hidden={verdict.revision != Some(1)}><dt>
+                    <label for="kernel">{ "on kernel" }</label></dt><dd>
+                    <input id="kernel" class="mono" size="12" placeholder={image.head.as_ref().map_or(String::new(), |head| head.kernel.clone())}
+                        value={verdict.kernel.clone().unwrap_or_default()} onkeydown={entered(link, Action::Kernel)} /></dd></div>
+                <div class="wide"><dt>{ "Checked" }</dt><dd>{ checks }</dd></div>
+            </dl>
+        </section>
+    }
+}
+
+fn fact(name: &str, value: String) -> Html {
+    html! { <div><dt>{ name }</dt><dd title={value.clone()}>{ &value }</dd></div> }
+}
+
+/// The first reason, in a sentence.
+fn why(image: &Opened) -> String {
+    if image.verdict.revision.is_none() {
+        return match &image.looks_like {
+            Some(what) => format!("This file is no checkpoint image of Stasis. It looks like {what}."),
+            None => "This file is no checkpoint image of Stasis, nor anything this page knows.".into(),
+        };
+    }
+    let error = image.verdict.findings.iter().find(|finding| finding.severity == "error");
+    match error {
+        Some(finding) => format!("At byte {:#x}: {}.", finding.offset, finding.message),
+        None if image.verdict.revision == Some(1) => {
+            "The kernel of the image reads it to its end and takes the task's name from it.".into()
+        }
+        None => "Every rule that was checked holds.".into(),
+    }
+}

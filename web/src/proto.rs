@@ -1,0 +1,345 @@
+//! What the page asks the worker, and what it answers. Messages travel as JSON text, so that 64-bit numbers stay
+//! whole; a file goes along as a handle, bytes as a buffer.
+#![allow(missing_docs)] // The fields are what the page shows under the same names.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of the file, or of the memory of an object by address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Space {
+    #[default]
+    File,
+    /// Memory of the object with this id.
+    Memory(u32),
+}
+
+/// Where to search.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Contents of pages, decoded.
+    #[default]
+    Pages,
+    /// Bytes of the file as they stand.
+    File,
+}
+
+/// A question. Those with a file have it attached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Opens the attached file, judged against this kernel, or the image's own.
+    Open { name: String, kernel: Option<String> },
+    /// Judges again.
+    Judge { kernel: Option<String> },
+    /// Starts to check the contents of pages too.
+    Verify,
+    /// Goes on with it.
+    VerifyStep,
+    /// Visible rows of the tree.
+    Tree { first: u32, count: u32 },
+    /// Folds or unfolds a node.
+    Fold { node: u32, open: bool },
+    /// Selects the record that holds this byte.
+    Reveal { offset: u64 },
+    /// Selects a record by its place in the file, counted from 0.
+    RevealRecord { record: u32 },
+    /// Bytes in blocks of pages.
+    Bytes { space: Space, offset: u64, len: u32 },
+    /// All about a task, by its object.
+    Task { id: u32 },
+    /// Areas of an address space, by its object.
+    Map { mm: u32 },
+    /// Starts a search.
+    Search { pattern: Vec<u8>, scope: Scope },
+    /// Goes on with it.
+    SearchStep,
+    /// The whole as JSON.
+    Export,
+    /// Bytes for a download.
+    Save { space: Space, offset: u64, len: u64 },
+    /// Compares with the attached file.
+    Compare { name: String },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The worker listens.
+    Ready,
+    Opened(Box<Opened>),
+    Judged(Verdict),
+    /// Bytes checked so far; the verdict at the end.
+    Verifying {
+        done: u64,
+        total: u64,
+    },
+    Tree {
+        first: u32,
+        rows: Vec<Row>,
+        total: u32,
+    },
+    Selected(Box<Record>),
+    /// Attached: the bytes. `held` says for each page whether the image has it.
+    Bytes {
+        space: Space,
+        offset: u64,
+        held: Vec<bool>,
+    },
+    Task(Box<Task>),
+    Map(Map),
+    Hits {
+        done: u64,
+        total: u64,
+        hits: Vec<Hit>,
+        over: bool,
+    },
+    /// Attached: the file to save.
+    File {
+        name: String,
+        mime: String,
+    },
+    Compared(Comparison),
+    /// The question could not be answered.
+    Failed {
+        message: String,
+    },
+    /// The worker is no more.
+    Crashed {
+        message: String,
+    },
+}
+
+/// An image, or what is none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Opened {
+    pub name: String,
+    pub size: u64,
+    pub verdict: Verdict,
+    pub head: Option<Head>,
+    pub looks_like: Option<String>,
+    pub records: u32,
+    pub rows: u32,
+    pub extents: u32,
+    /// Why the tree ends early.
+    pub cut: Option<String>,
+    pub tasks: Vec<Process>,
+    pub page_bytes: u64,
+    pub stored_bytes: u64,
+    pub took_ms: u32,
+}
+
+/// What HEAD says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    pub kernel: String,
+    pub release: String,
+    pub machine: String,
+    pub time: String,
+}
+
+/// The judgement.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub revision: Option<u16>,
+    pub valid: bool,
+    /// What a restart would return.
+    pub ret: i64,
+    pub ret_text: String,
+    /// Kernel it was judged against, if typed in.
+    pub kernel: Option<String>,
+    pub findings: Vec<FindingRow>,
+    pub dropped: u64,
+    /// Whether the contents of pages were read too.
+    pub contents: bool,
+}
+
+/// A finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingRow {
+    pub severity: String,
+    pub rule: String,
+    pub offset: u64,
+    pub len: u64,
+    pub record: Option<String>,
+    pub field: Option<String>,
+    pub message: String,
+    pub errno: Option<String>,
+}
+
+/// A row of the tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    pub node: u32,
+    pub depth: u8,
+    /// `None` for a leaf, else whether it is unfolded.
+    pub open: Option<bool>,
+    pub children: u32,
+    pub kind: i16,
+    pub name: String,
+    pub summary: String,
+    pub offset: u64,
+    pub len: u64,
+    /// Worst finding in it: 0 none, 1 note, 2 warning, 3 error.
+    pub mark: u8,
+}
+
+/// A record taken apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub node: u32,
+    /// Row of the tree, and rows in all.
+    pub row: u32,
+    pub rows: u32,
+    /// The byte that was asked for.
+    pub asked: u64,
+    pub offset: u64,
+    pub len: u64,
+    pub name: String,
+    pub kind: i16,
+    pub doc: String,
+    pub summary: String,
+    /// From the outermost owner on: label and offset.
+    pub owners: Vec<(String, u64)>,
+    pub fields: Vec<FieldRow>,
+    /// Contents that follow an EXTENT: offset, length; and where they belong: object, address.
+    pub contents: Option<(u64, u64, u32, u64)>,
+}
+
+/// A field.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldRow {
+    pub name: String,
+    pub offset: u64,
+    pub len: u64,
+    pub raw: String,
+    pub text: String,
+    pub meaning: String,
+    /// Whether it frames the record rather than says something.
+    pub frame: bool,
+    /// Record that it refers to.
+    pub to: Option<u64>,
+    /// Area that the address lies in, and object of the memory.
+    pub area: Option<(String, u32, u64)>,
+    /// Element of a list.
+    pub element: bool,
+}
+
+/// A task in the process tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    pub id: u32,
+    pub offset: u64,
+    pub depth: u8,
+    pub pid: u32,
+    pub comm: String,
+    pub state: String,
+    pub mm: u32,
+    pub threads: u32,
+}
+
+/// All about a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    pub id: u32,
+    pub mm: u32,
+    pub threads: Vec<Thread>,
+    pub fds: Vec<Fd>,
+    pub actions: Vec<Line>,
+    pub pending: Vec<Line>,
+    pub timers: Vec<Line>,
+    pub limits: Vec<Line>,
+}
+
+/// A record in one line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub offset: u64,
+    pub name: String,
+    pub text: String,
+}
+
+/// A thread with its registers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    pub offset: u64,
+    pub tid: u32,
+    pub comm: String,
+    pub state: String,
+    pub blocked: String,
+    /// Name, value, and area if it is an address.
+    pub registers: Vec<(String, u64, Option<String>)>,
+}
+
+/// A descriptor and what it leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fd {
+    pub offset: u64,
+    pub fd: u32,
+    pub kind: String,
+    pub flags: String,
+    pub pos: u64,
+    pub target: String,
+    pub target_offset: Option<u64>,
+}
+
+/// An address space.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Map {
+    pub mm: u32,
+    pub areas: Vec<Area>,
+}
+
+/// One area.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Area {
+    pub offset: u64,
+    pub start: u64,
+    pub end: u64,
+    pub prot: String,
+    pub shared: bool,
+    pub kind: String,
+    pub name: String,
+    pub resident: u64,
+    pub stored: u64,
+    pub zero: u64,
+}
+
+/// Something found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    pub space: Space,
+    pub at: u64,
+    pub len: u32,
+    pub place: String,
+    pub around: String,
+}
+
+/// Two images beside each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub name: String,
+    pub same: u64,
+    pub changes: Vec<Change>,
+    pub dropped: u64,
+    pub areas: Vec<PagesChanged>,
+}
+
+/// A record that differs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// `changed`, `gone` or `new`.
+    pub what: String,
+    pub record: String,
+    pub offset: u64,
+    /// Field, here, there.
+    pub fields: Vec<(String, String, String)>,
+}
+
+/// Pages of an area that differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PagesChanged {
+    pub label: String,
+    pub mm: u32,
+    pub first: u64,
+    pub pages: u64,
+    pub compared: u64,
+}

@@ -1,0 +1,70 @@
+//! Areas of an address space, and how much of each the image holds.
+
+use super::{Result, Session, choice};
+use crate::proto::{Area, Map};
+use stasis_format::extent::runs_of;
+use stasis_format::header::Kind;
+use stasis_format::limits::PAGE;
+use stasis_format::record::{Body, Extent, PROT, VMA_KINDS, Vma};
+use stasis_format::{Encoding, ReadAt, show};
+
+/// MAP_SHARED of mmap(2).
+const MAP_SHARED: u32 = 1;
+
+/// An area by name: first address, address behind the last, name.
+pub(super) type Named = (u64, u64, String);
+
+impl<S: ReadAt + Clone> Session<S> {
+    /// The areas in ascending order.
+    pub fn map(&self, mm: u32) -> Result<Map> {
+        let mut areas: Vec<Area> = Vec::new();
+        for (at, node) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Vma::KIND) {
+            let Some(Body::Vma(vma)) = self.body(at)? else { continue };
+            let letter = |(bit, letter): (&(u64, &str), &str)| {
+                if u64::from(vma.prot) & bit.0 != 0 { letter.to_owned() } else { "-".to_owned() }
+            };
+            areas.push(Area {
+                offset: node.offset,
+                start: vma.start,
+                end: vma.end.max(vma.start),
+                prot: PROT.iter().zip(["r", "w", "x"]).map(letter).collect(),
+                shared: vma.flags & MAP_SHARED != 0,
+                kind: choice(vma.kind, VMA_KINDS),
+                name: show::escape(&vma.name),
+                resident: vma.resident,
+                stored: vma.stored,
+                zero: 0,
+            });
+        }
+        areas.sort_by_key(|area| area.start);
+        for (at, _) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Extent::KIND) {
+            let Some(Body::Extent(extent)) = self.body(at)? else { continue };
+            if Encoding(extent.encoding) != Encoding::ZERO {
+                continue;
+            }
+            for run in runs_of(&extent) {
+                let behind = areas.partition_point(|area| area.start <= run.start);
+                if let Some(area) = behind.checked_sub(1).and_then(|at| areas.get_mut(at)) {
+                    area.zero = area.zero.saturating_add(run.pages.saturating_mul(PAGE));
+                }
+            }
+        }
+        Ok(Map { mm, areas })
+    }
+
+    /// What to call the area that an address lies in.
+    pub(super) fn area_of(&mut self, mm: u32, address: u64) -> Result<Option<String>> {
+        if !self.areas.contains_key(&mm) {
+            let name = |area: Area| {
+                let name = if area.name.is_empty() { area.kind } else { area.name };
+                (area.start, area.end, format!("{name} {}", area.prot))
+            };
+            let named = self.map(mm)?.areas.into_iter().map(name).collect();
+            self.areas.insert(mm, named);
+        }
+        let Some(areas) = self.areas.get(&mm) else { return Ok(None) };
+        let behind = areas.partition_point(|area| area.0 <= address);
+        let area = behind.checked_sub(1).and_then(|at| areas.get(at)).filter(|area| address < area.1);
+        Ok(area.map(|(start, _, name)| format!("{name} + {:#x}", address - start)))
+    }
+}

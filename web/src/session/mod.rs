@@ -1,0 +1,304 @@
+//! An opened image, as far as it can be read: what the worker answers from. No web types; reads only what is asked.
+
+mod compare;
+mod map;
+mod record;
+mod search;
+mod task;
+mod tree;
+mod verdict;
+
+pub use search::Search;
+pub use tree::{Node, Tree};
+pub use verdict::{Verify, parse_kernel};
+
+use crate::proto::{Head, Opened, Process, Row, Space};
+use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
+use stasis_format::header::{Kind, RECORD_HEADER_LEN};
+use stasis_format::limits::PAGE;
+use stasis_format::memory::MemoryMap;
+use stasis_format::record::{Body, Index, IndexEnd, Task};
+use stasis_format::show;
+use stasis_format::sniff::sniff;
+use stasis_format::validate::Report;
+use stasis_format::walk::{RawRecord, Walk};
+use stasis_format::{IndexReader, ReadAt};
+use std::collections::HashMap;
+
+/// Most records that a walk without an index lists.
+const MAX_WALKED: usize = 1 << 20;
+/// Most bytes of one answer.
+pub const MAX_ANSWER: u64 = 64 << 20;
+
+/// What can go wrong is told in a sentence.
+pub type Result<T> = std::result::Result<T, String>;
+
+/// An opened file.
+#[derive(Debug)]
+pub struct Session<S> {
+    source: S,
+    name: String,
+    len: u64,
+    rev: u16,
+    tree: Tree,
+    cut: Option<String>,
+    index: Option<IndexReader<S>>,
+    maps: HashMap<u32, MemoryMap>,
+    areas: HashMap<u32, Vec<map::Named>>,
+    report: Report,
+    kernel: Option<String>,
+    contents: bool,
+}
+
+impl<S: ReadAt + Clone> Session<S> {
+    /// Opens what the source holds, whatever it is.
+    pub fn open(source: S, name: String, kernel: Option<String>) -> Result<Self> {
+        let len = source.len().map_err(io)?;
+        let (report, contents) = verdict::judge(&source, len, kernel.as_deref())?;
+        let index = IndexReader::open(source.clone()).ok();
+        let (nodes, cut) = match &index {
+            Some(index) => (indexed(&source, index)?, None),
+            None => walked(&source),
+        };
+        let tree = Tree::new(nodes);
+        let rev = report.revision.unwrap_or(1);
+        let (maps, areas) = Default::default();
+        Ok(Self { source, name, len, rev, tree, cut, index, maps, areas, report, kernel, contents })
+    }
+
+    /// What the page shows first.
+    pub fn opened(&self) -> Result<Opened> {
+        let mut start = vec![0; self.len.min(1024) as usize];
+        self.source.read_at(0, &mut start).map_err(io)?;
+        let looks_like = self.report.revision.is_none().then(|| sniff(&start)).flatten();
+        let head = self.report.head.as_ref().map(|head| Head {
+            kernel: format!("{}.{}.{}", head.major, head.minor, head.patch),
+            release: show::escape(show::until_nul(&head.release)),
+            machine: show::escape(show::until_nul(&head.machine)),
+            time: show::date(head.time),
+        });
+        Ok(Opened {
+            name: self.name.clone(),
+            size: self.len,
+            verdict: self.verdict(),
+            head,
+            looks_like: looks_like.map(str::to_owned),
+            records: self.tree.nodes.len() as u32,
+            rows: self.tree.rows(),
+            extents: self.report.totals.extents as u32,
+            cut: self.cut.clone(),
+            tasks: self.tasks()?,
+            page_bytes: self.report.totals.page_bytes,
+            stored_bytes: self.report.totals.stored_bytes,
+            took_ms: 0,
+        })
+    }
+
+    /// The tree, to fold and unfold.
+    pub fn tree_mut(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+
+    /// Visible rows, and how many there are.
+    pub fn rows(&self, first: u32, count: u32) -> Result<(Vec<Row>, u32)> {
+        let total = self.tree.rows();
+        let mut rows = Vec::new();
+        for (node, depth, children, open) in
+            (first..total.min(first.saturating_add(count))).filter_map(|row| self.tree.row(row))
+        {
+            let Some(raw) = self.raw(node)? else { continue };
+            let kind = Kind(raw.header.kind);
+            let fields = stasis_format::fields::fields(&raw.bytes, raw.offset, self.rev);
+            let line = stasis_format::json::line(&raw.bytes, raw.offset, self.rev, kind, &fields);
+            let name = kind.to_string();
+            let summary = line.strip_prefix(&name).unwrap_or(&line).trim_start_matches([':', ' ']).to_owned();
+            let len = raw.bytes.len() as u64;
+            let mark = self.mark(raw.offset, self.end_of(node));
+            rows.push(Row {
+                node,
+                depth,
+                open,
+                children,
+                kind: kind.0,
+                name,
+                summary,
+                offset: raw.offset,
+                len,
+                mark,
+            });
+        }
+        Ok((rows, total))
+    }
+
+    /// Bytes of a space, cut at its end; for each page whether the image holds it.
+    pub fn bytes(&mut self, space: Space, offset: u64, len: u64) -> Result<(Vec<u8>, Vec<bool>)> {
+        let len = len.min(MAX_ANSWER);
+        match space {
+            Space::File => {
+                let len = self.len.saturating_sub(offset).min(len);
+                let mut out = vec![0; len as usize];
+                self.source.read_at(offset, &mut out).map_err(io)?;
+                Ok((out, vec![true; len.div_ceil(PAGE) as usize]))
+            }
+            Space::Memory(id) => {
+                let Some(index) = &self.index else { return Err("the image has no index".into()) };
+                if !self.maps.contains_key(&id) {
+                    self.maps.clear();
+                    self.maps.insert(id, MemoryMap::open(index, id).map_err(|e| e.to_string())?);
+                }
+                let Some(map) = self.maps.get(&id) else { return Err("no such memory".into()) };
+                let pages = (len / PAGE + 2) as usize;
+                let pages = map.read(index, offset, len, pages).map_err(|e| e.to_string())?;
+                let held = pages.iter().map(|page| page.bytes.is_some()).collect();
+                let fill =
+                    |page: stasis_format::memory::Page| page.bytes.unwrap_or_else(|| vec![0; PAGE as usize]);
+                Ok((pages.into_iter().flat_map(fill).collect(), held))
+            }
+        }
+    }
+
+    /// The same JSON as `stasis inspect --json`.
+    pub fn json(&self) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        stasis_format::json::write(&self.source, &mut out).map_err(io)?;
+        Ok(out)
+    }
+
+    /// The record of a node; `None` when not even its header is there.
+    fn raw(&self, node: u32) -> Result<Option<RawRecord>> {
+        let Some(node) = self.tree.node(node) else { return Ok(None) };
+        let len = (RECORD_HEADER_LEN as u64 + u64::from(node.len)).min(self.len.saturating_sub(node.offset));
+        let mut bytes = vec![0; len as usize];
+        self.source.read_at(node.offset, &mut bytes).map_err(io)?;
+        let header = |bytes: &[u8]| {
+            let (kind, rest) = bytes.split_first_chunk()?;
+            let (len, rest) = rest.split_first_chunk()?;
+            Some(stasis_format::RecordHeader {
+                kind: i16::from_le_bytes(*kind),
+                len: i16::from_le_bytes(*len),
+                parent: u32::from_le_bytes(*rest.first_chunk()?),
+            })
+        };
+        Ok(header(&bytes).map(|header| RawRecord { offset: node.offset, header, bytes }))
+    }
+
+    fn body(&self, node: u32) -> Result<Option<Body>> {
+        Ok(self.raw(node)?.filter(|_| self.rev == 2).and_then(|raw| raw.body()))
+    }
+
+    /// Where the next record starts.
+    fn end_of(&self, node: u32) -> u64 {
+        self.tree.node(node + 1).map_or(self.len, |next| next.offset)
+    }
+
+    fn mark(&self, start: u64, end: u64) -> u8 {
+        let inside =
+            self.report.findings.iter().filter(|finding| finding.offset >= start && finding.offset < end);
+        inside.map(|finding| finding.severity as u8 + 1).max().unwrap_or(0)
+    }
+
+    fn tasks(&self) -> Result<Vec<Process>> {
+        let mut out = Vec::new();
+        if self.rev != 2 {
+            return Ok(out);
+        }
+        for (at, node) in self.tree.nodes.iter().enumerate().filter(|(_, node)| Kind(node.kind) == Task::KIND)
+        {
+            let Some(Body::Task(task)) = self.body(at as u32)? else { continue };
+            let is_task =
+                |owner: &u32| self.tree.node(*owner).is_some_and(|node| Kind(node.kind) == Task::KIND);
+            let threads = self
+                .tree
+                .of(node.id)
+                .filter(|(_, node)| Kind(node.kind) == stasis_format::record::Thread::KIND);
+            out.push(Process {
+                id: node.id,
+                offset: node.offset,
+                depth: self.tree.owners(at as u32).iter().filter(|owner| is_task(owner)).count() as u8,
+                pid: task.pid,
+                comm: show::escape(show::until_nul(&task.comm)),
+                state: choice(task.state, stasis_format::record::TASK_STATES),
+                mm: task.mm,
+                threads: threads.count() as u32,
+            });
+        }
+        Ok(out)
+    }
+}
+
+fn choice(n: u32, names: &[(u64, &'static str)]) -> String {
+    show::choice(n.into(), names).map_or_else(|| format!("unknown ({n})"), str::to_owned)
+}
+
+fn io(error: std::io::Error) -> String {
+    error.to_string()
+}
+
+/// All records by the index: those that it lists, and HEAD, itself and TAIL.
+fn indexed<S: ReadAt>(source: &S, index: &IndexReader<S>) -> Result<Vec<Node>> {
+    let at = |offset, len: usize, kind: Kind| Node {
+        offset,
+        len: (len - RECORD_HEADER_LEN) as u32,
+        kind: kind.0,
+        parent: 0,
+        id: 0,
+    };
+    let mut nodes = vec![at(0, HEAD_RECORD_LEN, Kind::HEAD)];
+    nodes.extend(index.entries().iter().map(|entry| Node {
+        offset: entry.offset,
+        len: entry.len.unsigned_abs().into(),
+        kind: entry.kind,
+        parent: entry.parent,
+        id: entry.id,
+    }));
+    let tail = index.image_len() - TAIL_RECORD_LEN as u64;
+    let mut offset = index.end().index_offset;
+    while offset < tail {
+        let mut header = [0; 4];
+        source.read_at(offset, &mut header).map_err(io)?;
+        let [k0, k1, l0, l1] = header;
+        let len = i16::from_le_bytes([l0, l1]).unsigned_abs() as usize + RECORD_HEADER_LEN;
+        let kind = Kind(i16::from_le_bytes([k0, k1]));
+        if kind != Index::KIND && kind != IndexEnd::KIND {
+            break;
+        }
+        nodes.push(at(offset, len, kind));
+        offset += len as u64;
+    }
+    nodes.push(at(tail, TAIL_RECORD_LEN, Kind::TAIL));
+    Ok(nodes)
+}
+
+/// As many records as can be followed, and why no more.
+fn walked<S: ReadAt>(source: &S) -> (Vec<Node>, Option<String>) {
+    let mut nodes = Vec::new();
+    let mut walk = match Walk::new(source) {
+        Ok(walk) => walk,
+        Err(error) => return (nodes, Some(error.to_string())),
+    };
+    loop {
+        match walk.next_record() {
+            Ok(Some(raw)) if nodes.len() < MAX_WALKED => {
+                let plain = walk.rev() == 1 || matches!(Kind(raw.header.kind), Kind::HEAD | Kind::TAIL);
+                let id = raw
+                    .bytes
+                    .get(8..)
+                    .and_then(|rest| rest.first_chunk())
+                    .map_or(0, |id| u32::from_le_bytes(*id));
+                nodes.push(Node {
+                    offset: raw.offset,
+                    len: (raw.bytes.len() - RECORD_HEADER_LEN) as u32,
+                    kind: raw.header.kind,
+                    parent: raw.header.parent,
+                    id: if plain { 0 } else { id },
+                });
+            }
+            Ok(Some(_)) => return (nodes, Some("there are more records than are listed here".into())),
+            Ok(None) => return (nodes, None),
+            Err(error) => return (nodes, Some(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Search for bytes, over the file or over the contents of pages, in steps.
+
+use super::{Result, Session, io};
+use crate::proto::{Hit, Scope, Space};
+use stasis_format::extent::runs_of;
+use stasis_format::header::Kind;
+use stasis_format::limits::PAGE;
+use stasis_format::record::{Body, Extent};
+use stasis_format::{ReadAt, show};
+
+/// Bytes of the file in a step.
+const STEP: u64 = 8 << 20;
+/// Most that is listed.
+const MAX_HITS: usize = 1000;
+/// Bytes shown before and after a hit.
+const AROUND: usize = 24;
+
+/// A search under way.
+#[derive(Debug)]
+pub struct Search {
+    pattern: Vec<u8>,
+    scope: Scope,
+    /// Offset in the file, or node.
+    at: u64,
+    done: u64,
+    found: usize,
+    /// What the piece before ended with: object, address behind it, bytes.
+    carry: Option<(u32, u64, Vec<u8>)>,
+}
+
+impl Search {
+    /// At the start.
+    pub fn new(pattern: Vec<u8>, scope: Scope) -> Self {
+        Self { pattern, scope, at: 0, done: 0, found: 0, carry: None }
+    }
+
+    /// Bytes searched.
+    pub fn done(&self) -> u64 {
+        self.done
+    }
+}
+
+impl<S: ReadAt + Clone> Session<S> {
+    /// Bytes to search in all.
+    pub fn search_total(&self, search: &Search) -> u64 {
+        match search.scope {
+            Scope::File => self.len,
+            Scope::Pages => self.report.totals.page_bytes,
+        }
+    }
+
+    /// Goes on; `true` when it is over.
+    pub fn search_step(&mut self, search: &mut Search) -> Result<(Vec<Hit>, bool)> {
+        let mut hits = Vec::new();
+        if search.pattern.is_empty() {
+            return Ok((hits, true));
+        }
+        let over = match search.scope {
+            Scope::File => self.step_file(search, &mut hits)?,
+            Scope::Pages => self.step_pages(search, &mut hits)?,
+        };
+        hits.truncate(MAX_HITS - search.found.min(MAX_HITS));
+        search.found += hits.len();
+        Ok((hits, over || search.found >= MAX_HITS))
+    }
+
+    fn step_file(&mut self, search: &mut Search, hits: &mut Vec<Hit>) -> Result<bool> {
+        let overlap = search.pattern.len() as u64 - 1;
+        let len = self.len.saturating_sub(search.at).min(STEP + overlap);
+        let mut bytes = vec![0; len as usize];
+        self.source.read_at(search.at, &mut bytes).map_err(io)?;
+        for at in find(&bytes, &search.pattern) {
+            let offset = search.at + at as u64;
+            let node = self.tree.at(offset).and_then(|node| self.tree.node(node));
+            let place = node.map_or(String::new(), |node| Kind(node.kind).to_string());
+            hits.push(hit(Space::File, offset, search, place, &bytes, at));
+            if hits.len() > MAX_HITS {
+                break;
+            }
+        }
+        search.at += STEP;
+        search.done = search.at.min(self.len);
+        Ok(search.at >= self.len)
+    }
+
+    fn step_pages(&mut self, search: &mut Search, hits: &mut Vec<Hit>) -> Result<bool> {
+        let Some(index) = &self.index else {
+            return Err("the image has no index, search the file instead".into());
+        };
+        let entries = index.entries();
+        let Some(entry) = entries.get(search.at as usize) else { return Ok(true) };
+        let next =
+            entries.iter().skip(search.at as usize + 1).position(|entry| Kind(entry.kind) == Extent::KIND);
+        let here = search.at;
+        search.at = next.map_or(entries.len() as u64, |next| here + 1 + next as u64);
+        if Kind(entry.kind) != Extent::KIND {
+            return Ok(false);
+        }
+        let record = index.record_at(entry).map_err(|e| e.to_string())?;
+        let Some(Body::Extent(extent)) = record.map(|record| record.body) else { return Ok(false) };
+        let owner = entry.parent;
+        search.done = search.done.saturating_add(extent.nr_pages.saturating_mul(PAGE));
+        let zeros = stasis_format::Encoding(extent.encoding) == stasis_format::Encoding::ZERO;
+        if zeros && search.pattern.iter().any(|byte| *byte != 0) {
+            return Ok(next.is_none());
+        }
+        let contents = index.read_extent(entry).map_err(|e| e.to_string())?;
+        let mut rest = contents.as_slice();
+        let mut found = Vec::new();
+        for run in runs_of(&extent) {
+            let len = usize::try_from(run.len()).unwrap_or(usize::MAX).min(rest.len());
+            let (bytes, left) = rest.split_at(len);
+            rest = left;
+            let (mut start, mut bytes) = (run.start, bytes.to_vec());
+            if let Some((object, end, carried)) = search.carry.take()
+                && (object, end) == (owner, start)
+            {
+                start -= carried.len() as u64;
+                bytes.splice(0..0, carried);
+            }
+            for at in find(&bytes, &search.pattern) {
+                found.push(hit(Space::Memory(owner), start + at as u64, search, String::new(), &bytes, at));
+                if found.len() > MAX_HITS {
+                    break;
+                }
+            }
+            let keep = bytes.len().min(search.pattern.len() - 1);
+            let end = start + bytes.len() as u64;
+            search.carry = Some((owner, end, bytes.split_off(bytes.len() - keep)));
+        }
+        for mut hit in found {
+            let owner_kind =
+                self.tree.object(owner).and_then(|node| self.tree.node(node)).map(|node| Kind(node.kind));
+            hit.place = match self.area_of(owner, hit.at)? {
+                Some(area) => area,
+                None => format!("{} #{owner}", owner_kind.map_or(String::new(), |kind| kind.to_string())),
+            };
+            hits.push(hit);
+        }
+        Ok(next.is_none())
+    }
+}
+
+fn hit(space: Space, at: u64, search: &Search, place: String, bytes: &[u8], from: usize) -> Hit {
+    let start = from.saturating_sub(AROUND);
+    let end = bytes.len().min(from + search.pattern.len() + AROUND);
+    let around = show::escape(bytes.get(start..end).unwrap_or_default());
+    Hit { space, at, len: search.pattern.len() as u32, place, around }
+}
+
+/// Where the pattern starts, each place once; a look at the rarest of bytes first is not worth it here.
+fn find<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let first = pattern.first().copied();
+    let starts = bytes.iter().enumerate().filter(move |(_, byte)| Some(**byte) == first).map(|(at, _)| at);
+    starts.filter(move |at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(pattern)))
+}

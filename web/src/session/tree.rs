@@ -1,0 +1,201 @@
+//! Records by owner, as a list of visible rows: only this list and 32 bytes a record are kept.
+
+use std::collections::HashMap;
+
+/// Nodes with more children than this start folded.
+const MANY: u32 = 64;
+
+/// A record as the tree knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Length of its payload.
+    pub len: u32,
+    /// Type number.
+    pub kind: i16,
+    /// Owner, 0 for the image.
+    pub parent: u32,
+    /// Object that it defines, 0 for none.
+    pub id: u32,
+}
+
+/// The tree.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// In the order of the file.
+    pub nodes: Vec<Node>,
+    objects: HashMap<u32, u32>,
+    /// Owner of each node; itself for those at the top.
+    owner: Vec<u32>,
+    /// Nodes in the order of the tree, with depth and the number of nodes below.
+    order: Vec<(u32, u8, u32)>,
+    children: Vec<u32>,
+    folded: Vec<bool>,
+    /// Positions in `order`.
+    visible: Vec<u32>,
+}
+
+impl Tree {
+    /// Takes the nodes in the order of the file.
+    pub fn new(nodes: Vec<Node>) -> Self {
+        let count = nodes.len();
+        let mut objects = HashMap::new();
+        let mut owner: Vec<u32> = Vec::with_capacity(count);
+        let mut below: Vec<Vec<u32>> = vec![Vec::new(); count];
+        let mut top = Vec::new();
+        for (at, node) in nodes.iter().enumerate() {
+            let at = at as u32;
+            // An owner stands before what it owns, so there are no circles.
+            let parent = objects.get(&node.parent).copied().filter(|_| node.parent != 0);
+            owner.push(parent.unwrap_or(at));
+            match parent.and_then(|parent| below.get_mut(parent as usize)) {
+                Some(list) => list.push(at),
+                None => top.push(at),
+            }
+            if node.id != 0 {
+                objects.entry(node.id).or_insert(at);
+            }
+        }
+        let children: Vec<u32> = below.iter().map(|list| list.len() as u32).collect();
+        let folded = children.iter().map(|count| *count > MANY).collect();
+        let mut order: Vec<(u32, u8, u32)> = Vec::with_capacity(count);
+        let mut stack: Vec<(u32, u8)> = top.iter().rev().map(|at| (*at, 0)).collect();
+        while let Some((at, depth)) = stack.pop() {
+            order.push((at, depth, 0));
+            let list = below.get(at as usize).map(Vec::as_slice).unwrap_or_default();
+            stack.extend(list.iter().rev().map(|child| (*child, depth.saturating_add(1))));
+        }
+        // What is below a node ends where the depth comes back to its own.
+        let mut open: Vec<usize> = Vec::new();
+        for at in 0..=order.len() {
+            let depth = order.get(at).map(|node| node.1);
+            while let Some(last) = open.last().copied() {
+                let Some(node) = order.get_mut(last) else { break };
+                if depth.is_some_and(|depth| depth > node.1) {
+                    break;
+                }
+                node.2 = (at - last - 1) as u32;
+                open.pop();
+            }
+            open.push(at);
+        }
+        let mut tree = Self { nodes, objects, owner, order, children, folded, visible: Vec::new() };
+        tree.refresh();
+        tree
+    }
+
+    /// Rows that are visible.
+    pub fn rows(&self) -> u32 {
+        self.visible.len() as u32
+    }
+
+    /// Node, depth, children and fold of a visible row.
+    pub fn row(&self, row: u32) -> Option<(u32, u8, u32, Option<bool>)> {
+        let (node, depth, _) = *self.order.get(*self.visible.get(row as usize)? as usize)?;
+        let children = self.children.get(node as usize).copied().unwrap_or(0);
+        let open = !self.folded.get(node as usize).copied().unwrap_or(false);
+        Some((node, depth, children, (children > 0).then_some(open)))
+    }
+
+    /// Node that defines an object.
+    pub fn object(&self, id: u32) -> Option<u32> {
+        self.objects.get(&id).copied().filter(|_| id != 0)
+    }
+
+    /// Node in the order of the file.
+    pub fn node(&self, node: u32) -> Option<Node> {
+        self.nodes.get(node as usize).copied()
+    }
+
+    /// Node whose bytes, or the contents behind them, include this offset.
+    pub fn at(&self, offset: u64) -> Option<u32> {
+        self.nodes.partition_point(|node| node.offset <= offset).checked_sub(1).map(|at| at as u32)
+    }
+
+    /// Owners from the outermost on, without the node.
+    pub fn owners(&self, node: u32) -> Vec<u32> {
+        let mut out = Vec::new();
+        let mut at = node;
+        while let Some(owner) = self.owner.get(at as usize).copied().filter(|owner| *owner < at) {
+            out.push(owner);
+            at = owner;
+        }
+        out.reverse();
+        out
+    }
+
+    /// What an object owns, in the order of the file.
+    pub fn of(&self, parent: u32) -> impl Iterator<Item = (u32, Node)> + '_ {
+        let at = |(at, node): (usize, &Node)| (at as u32, *node);
+        self.nodes.iter().enumerate().map(at).filter(move |(_, node)| node.parent == parent)
+    }
+
+    /// Folds or unfolds a node.
+    pub fn fold(&mut self, node: u32, open: bool) {
+        if let Some(folded) = self.folded.get_mut(node as usize) {
+            *folded = !open;
+            self.refresh();
+        }
+    }
+
+    /// Unfolds the owners of a node and gives its row.
+    pub fn reveal(&mut self, node: u32) -> u32 {
+        let mut changed = false;
+        for owner in self.owners(node) {
+            if let Some(folded) = self.folded.get_mut(owner as usize) {
+                changed |= std::mem::replace(folded, false);
+            }
+        }
+        if changed {
+            self.refresh();
+        }
+        let is_it = |at: &u32| self.order.get(*at as usize).is_some_and(|entry| entry.0 == node);
+        self.visible.iter().position(is_it).unwrap_or(0) as u32
+    }
+
+    fn refresh(&mut self) {
+        self.visible.clear();
+        let mut at = 0;
+        while let Some((node, _, below)) = self.order.get(at).copied() {
+            self.visible.push(at as u32);
+            let folded = self.folded.get(node as usize).copied().unwrap_or(false);
+            at += 1 + if folded { below as usize } else { 0 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Node, Tree};
+
+    fn node(offset: u64, parent: u32, id: u32) -> Node {
+        Node { offset, len: 8, kind: 1, parent, id }
+    }
+
+    #[test]
+    fn what_a_record_owns_stands_below_it_wherever_it_is_in_the_file() {
+        let tree =
+            Tree::new(vec![node(0, 0, 1), node(10, 0, 2), node(20, 1, 0), node(30, 2, 3), node(40, 3, 0)]);
+        let rows: Vec<_> =
+            (0..tree.rows()).filter_map(|row| tree.row(row)).map(|row| (row.0, row.1)).collect();
+        assert_eq!(rows, [(0, 0), (2, 1), (1, 0), (3, 1), (4, 2)]);
+        assert_eq!(tree.owners(4), [1, 3]);
+    }
+
+    #[test]
+    fn folding_hides_what_is_below_and_revealing_shows_it_again() {
+        let mut tree = Tree::new(vec![node(0, 0, 1), node(10, 1, 2), node(20, 2, 0), node(30, 0, 0)]);
+        tree.fold(0, false);
+        assert_eq!(tree.rows(), 2);
+        assert_eq!(tree.reveal(2), 2);
+        assert_eq!(tree.rows(), 4);
+    }
+
+    #[test]
+    fn an_owner_that_comes_later_or_is_itself_owns_nothing() {
+        let tree = Tree::new(vec![node(0, 2, 1), node(10, 2, 2), node(20, 9, 0)]);
+        assert_eq!(tree.rows(), 3);
+        assert_eq!(tree.at(15), Some(1));
+    }
+}

@@ -1,0 +1,131 @@
+//! What the validator says, at once without the contents of pages where they are many, then in steps with them.
+
+use super::{Result, Session, io};
+use crate::proto::{FindingRow, Verdict};
+use stasis_format::ReadAt;
+use stasis_format::head::KernelVersion;
+use stasis_format::validate::{Options, Report, Validator, validate_at};
+
+/// Up to this length an image is checked whole at once.
+const SMALL: u64 = 32 << 20;
+/// Bytes checked in one step.
+const STEP: usize = 4 << 20;
+/// Pieces in a step: the page hears of it some times a second.
+const PIECES: usize = 8;
+
+/// `6.18.44` and what follows it; missing numbers are 0.
+pub fn parse_kernel(text: &str) -> Option<KernelVersion> {
+    let numbers = text.trim().split(|c: char| !c.is_ascii_digit()).take(3);
+    let numbers: Vec<u16> = numbers.map_while(|word| word.parse().ok()).collect();
+    let at = |n: usize| numbers.get(n).copied().unwrap_or(0);
+    (!numbers.is_empty()).then(|| KernelVersion { major: at(0), minor: at(1), patch: at(2) })
+}
+
+/// LINUX_VERSION_CODE holds 255 at the most (include/linux/version.h), and HEAD takes it from there.
+fn options(kernel: Option<&str>, contents: bool) -> Options {
+    let clamp = |kernel: KernelVersion| KernelVersion { patch: kernel.patch.min(255), ..kernel };
+    Options { kernel: kernel.and_then(parse_kernel).map(clamp), contents }
+}
+
+pub(super) fn judge(source: &impl ReadAt, len: u64, kernel: Option<&str>) -> Result<(Report, bool)> {
+    let contents = len <= SMALL;
+    Ok((validate_at(source, options(kernel, contents)).map_err(io)?, contents))
+}
+
+/// A check of everything, under way.
+#[derive(Debug)]
+pub struct Verify {
+    validator: Validator,
+    offset: u64,
+}
+
+impl<S: ReadAt + Clone> Session<S> {
+    /// The judgement as the page shows it.
+    pub fn verdict(&self) -> Verdict {
+        let report = &self.report;
+        let errno = |errno: i32| show_ret(-i64::from(errno));
+        let row = |finding: &stasis_format::Finding| FindingRow {
+            severity: finding.severity.to_string(),
+            rule: finding.rule.to_owned(),
+            offset: finding.offset,
+            len: finding.len,
+            record: finding.record.map(|(kind, _)| kind.to_string()),
+            field: finding.field.map(str::to_owned),
+            message: finding.message.clone(),
+            errno: finding.errno.map(errno),
+        };
+        Verdict {
+            revision: report.revision,
+            valid: report.is_valid(),
+            ret: report.verdict,
+            ret_text: show_ret(report.verdict),
+            kernel: self.kernel.clone(),
+            findings: report.findings.iter().map(row).collect(),
+            dropped: report.dropped,
+            contents: self.contents,
+        }
+    }
+
+    /// Judges against another kernel.
+    pub fn judge(&mut self, kernel: Option<String>) -> Result<Verdict> {
+        self.kernel = kernel.filter(|text| parse_kernel(text).is_some());
+        (self.report, self.contents) = judge(&self.source, self.len, self.kernel.as_deref())?;
+        Ok(self.verdict())
+    }
+
+    /// Starts to check everything.
+    pub fn verify(&self) -> Verify {
+        Verify { validator: Validator::new(options(self.kernel.as_deref(), true)), offset: 0 }
+    }
+
+    /// Goes on: bytes done, or `None` when the verdict is there.
+    pub fn verify_step(&mut self, mut verify: Verify) -> Result<Option<(Verify, u64)>> {
+        let mut buffer = vec![0; STEP];
+        for _ in 0..PIECES {
+            let piece = self.len.saturating_sub(verify.offset).min(STEP as u64) as usize;
+            if piece == 0 {
+                self.report = verify.validator.finish();
+                self.contents = true;
+                return Ok(None);
+            }
+            let Some(piece) = buffer.get_mut(..piece) else { break };
+            self.source.read_at(verify.offset, piece).map_err(io)?;
+            verify.validator.feed(piece);
+            verify.offset += piece.len() as u64;
+        }
+        let done = verify.offset;
+        Ok(Some((verify, done)))
+    }
+
+    /// Length of the file.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the file has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What a system call returned, by its name in errno(3).
+fn show_ret(ret: i64) -> String {
+    let name = match ret {
+        0 => return "0".into(),
+        -1 => "EPERM",
+        -2 => "ENOENT",
+        -5 => "EIO",
+        -9 => "EBADF",
+        -11 => "EAGAIN",
+        -12 => "ENOMEM",
+        -14 => "EFAULT",
+        -22 => "EINVAL",
+        -32 => "EPIPE",
+        -38 => "ENOSYS",
+        -74 => "EBADMSG",
+        -75 => "EOVERFLOW",
+        -95 => "EOPNOTSUPP",
+        _ => return ret.to_string(),
+    };
+    format!("-{name} ({ret})")
+}

@@ -1,0 +1,520 @@
+//! What the page knows, and how it changes: every action gives a new state and a list of commands. No web types.
+
+mod hex;
+mod reply;
+
+pub use hex::{Blocks, Hex, ROW, ROW_PX};
+
+use crate::proto::{Comparison, Hit, Map, Opened, Record, Request, Row, Scope, Space, Task};
+use crate::text::{Pattern, Place};
+
+/// Rows of the tree that are asked for beyond the visible ones, on both sides.
+const MARGIN: u32 = 40;
+
+/// What fills the middle of the page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tab {
+    /// The record and its fields.
+    #[default]
+    Record,
+    /// Processes.
+    Tasks,
+    /// Memory of a task.
+    Memory,
+    /// Descriptors of a task.
+    Files,
+    /// Signals, timers, limits.
+    Signals,
+    /// Search.
+    Search,
+    /// Another image beside this one.
+    Compare,
+}
+
+impl Tab {
+    /// All, in order, by name.
+    pub const ALL: [(Self, &'static str); 7] = [
+        (Self::Record, "Record"),
+        (Self::Tasks, "Threads"),
+        (Self::Memory, "Memory"),
+        (Self::Files, "Descriptors"),
+        (Self::Signals, "Signals"),
+        (Self::Search, "Search"),
+        (Self::Compare, "Compare"),
+    ];
+}
+
+/// An image of the gallery.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[serde(default)]
+pub struct Example {
+    /// Name without ending.
+    pub name: String,
+    /// Kernel that is to restart it.
+    pub kernel: String,
+    /// What its `sys_restart` returns.
+    pub ret: i64,
+    /// What it is an example of.
+    pub why: String,
+    /// The bytes, in base64.
+    pub image: String,
+}
+
+/// A search and what it found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Searching {
+    /// What is typed.
+    pub text: String,
+    /// How to read it.
+    pub pattern: Pattern,
+    /// Where to look.
+    pub scope: Scope,
+    /// What is wrong with the text.
+    pub wrong: Option<&'static str>,
+    /// Bytes done and in all, while it runs.
+    pub running: Option<(u64, u64)>,
+    /// Whether one has run.
+    pub ran: bool,
+    /// Found so far.
+    pub hits: Vec<Hit>,
+}
+
+/// Column by which areas are sorted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SortBy {
+    /// First address.
+    #[default]
+    Address,
+    /// Length.
+    Size,
+    /// Bytes in the image.
+    Stored,
+    /// Name.
+    Name,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // The views name what they show.
+pub struct State {
+    pub ready: bool,
+    pub opening: Option<String>,
+    pub image: Option<Opened>,
+    pub gallery: Option<Vec<Example>>,
+    pub gallery_open: bool,
+    pub gallery_filter: String,
+    pub recent: Vec<String>,
+    pub tab: Tab,
+    pub rows_first: u32,
+    pub rows: Vec<Row>,
+    pub rows_total: u32,
+    pub tree_top: u32,
+    pub tree_visible: u32,
+    pub record: Option<Record>,
+    pub hex: Hex,
+    pub blocks: Blocks,
+    pub task_id: u32,
+    pub task: Option<Task>,
+    pub map: Option<Map>,
+    pub map_log: bool,
+    pub map_sort: SortBy,
+    pub map_filter: String,
+    pub search: Searching,
+    pub comparison: Option<Comparison>,
+    pub comparing: bool,
+    pub verifying: Option<(u64, u64)>,
+    pub findings_open: bool,
+    pub error: Option<String>,
+    pub crashed: Option<String>,
+    pub help: bool,
+    pub dark: Option<bool>,
+    pub dragging: bool,
+    pub place: Option<Place>,
+    /// Byte whose selection stands whatever record it turns out to lie in.
+    pub pinned: Option<u64>,
+    /// What is read out to those who do not see the page.
+    pub said: String,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Action {
+    Replied(crate::proto::Reply, Vec<u8>),
+    Open { name: String, kernel: Option<String> },
+    Fragment(String),
+    Gallery(Vec<Example>),
+    ToggleGallery,
+    FilterGallery(String),
+    Kernel(String),
+    Verify,
+    TreeScrolled { top: u32, visible: u32 },
+    TreeMove(i64),
+    Fold { node: u32, open: bool },
+    FoldSelected(bool),
+    GoTo(u64),
+    Tab(Tab),
+    TabMove(i32),
+    Task(u32),
+    Address { mm: u32, address: u64 },
+    File,
+    HexScrolled { px: f64, height: f64 },
+    HexResized { rows: u32 },
+    HexWheel(i64),
+    HexMove(i64),
+    HexJump(String),
+    HexPick { at: u64, extend: bool },
+    Select { offset: u64, len: u64 },
+    MapLog(bool),
+    MapSort(SortBy),
+    MapFilter(String),
+    SearchText(String),
+    SearchPattern(Pattern),
+    SearchScope(Scope),
+    Search,
+    SearchCancel,
+    Compare(String),
+    Export,
+    SaveSelection,
+    SaveArea { mm: u32, start: u64, len: u64 },
+    Findings(bool),
+    Help(bool),
+    Dark(Option<bool>),
+    Dragging(bool),
+    Failed(String),
+    Dismiss,
+    Recent(Vec<String>),
+}
+
+/// What the browser is to do then.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Ask the worker.
+    Ask(Request),
+    /// Ask the worker and attach the file that was just chosen.
+    Attach(Request),
+    /// Scroll the hex view so far down.
+    ScrollHex(f64),
+    /// Bring a row of the tree into view.
+    ScrollTree(u32),
+    /// Put the place into the address, as an entry of its own or not.
+    Address(String),
+    /// Hand a file to the person.
+    Download {
+        /// Name of it.
+        name: String,
+        /// MIME type.
+        mime: String,
+        /// Contents.
+        bytes: Vec<u8>,
+    },
+    /// Fetch the gallery.
+    LoadGallery,
+    /// Show dark, light, or as the system wishes.
+    Theme(Option<bool>),
+    /// Remember the names of recent files.
+    Remember(Vec<String>),
+}
+
+impl State {
+    /// Changes the state.
+    pub fn reduce(&mut self, action: Action) -> Vec<Command> {
+        let mut out = Vec::new();
+        match action {
+            Action::Replied(reply, bytes) => self.replied(reply, bytes, &mut out),
+            Action::Open { name, kernel } => {
+                let dark = self.dark;
+                let (gallery, gallery_open) = (self.gallery.take(), self.gallery_open);
+                let mut recent = std::mem::take(&mut self.recent);
+                recent.retain(|known| *known != name);
+                recent.insert(0, name.clone());
+                recent.truncate(6);
+                let place = self.place.take();
+                let (visible, filter) = (self.tree_visible, std::mem::take(&mut self.gallery_filter));
+                let hex = Hex { visible: self.hex.visible, ..Hex::default() };
+                *self = Self {
+                    ready: self.ready,
+                    opening: Some(name.clone()),
+                    recent: recent.clone(),
+                    gallery,
+                    gallery_open,
+                    gallery_filter: filter,
+                    dark,
+                    place,
+                    hex,
+                    tree_visible: visible,
+                    ..Self::default()
+                };
+                out.push(Command::Remember(recent));
+                out.push(Command::Attach(Request::Open { name, kernel }));
+            }
+            Action::Fragment(text) => {
+                self.place = Place::parse(&text);
+                self.go_to_place(&mut out);
+            }
+            Action::Gallery(list) => self.gallery = Some(list),
+            Action::ToggleGallery => {
+                self.gallery_open = !self.gallery_open;
+                if self.gallery_open && self.gallery.is_none() {
+                    out.push(Command::LoadGallery);
+                }
+            }
+            Action::FilterGallery(text) => self.gallery_filter = text,
+            Action::Kernel(text) => {
+                out.push(Command::Ask(Request::Judge { kernel: Some(text).filter(|text| !text.is_empty()) }));
+            }
+            Action::Verify => {
+                self.verifying = Some((0, 1));
+                out.push(Command::Ask(Request::Verify));
+            }
+            Action::TreeScrolled { top, visible } => {
+                self.tree_top = top;
+                self.tree_visible = visible.max(1);
+                self.ask_rows(false, &mut out);
+            }
+            Action::TreeMove(by) => {
+                let row = self.record.as_ref().map_or(0, |record| record.row);
+                let row =
+                    i64::from(row).saturating_add(by).clamp(0, i64::from(self.rows_total.max(1) - 1)) as u32;
+                match self.row(row).map(|row| row.offset) {
+                    Some(offset) => out.push(Command::Ask(Request::Reveal { offset })),
+                    None => {
+                        out.push(Command::ScrollTree(row));
+                        self.tree_top = row;
+                        self.ask_rows(false, &mut out);
+                    }
+                }
+            }
+            Action::Fold { node, open } => {
+                out.push(Command::Ask(Request::Fold { node, open }));
+                self.ask_rows(true, &mut out);
+            }
+            Action::FoldSelected(open) => {
+                if let Some(record) = &self.record {
+                    let (node, row) = (record.node, self.row(record.row));
+                    let owner = record.owners.last().map(|owner| owner.1);
+                    match (row.and_then(|row| row.open), owner) {
+                        (Some(is_open), _) if is_open != open => {
+                            return self.reduce(Action::Fold { node, open });
+                        }
+                        (Some(true), _) if open => return self.reduce(Action::TreeMove(1)),
+                        (_, Some(offset)) if !open => out.push(Command::Ask(Request::Reveal { offset })),
+                        _ => {}
+                    }
+                }
+            }
+            Action::GoTo(offset) => {
+                self.pinned = None;
+                self.show_file();
+                out.push(Command::Ask(Request::Reveal { offset }));
+            }
+            Action::Tab(tab) => self.show_tab(tab, &mut out),
+            Action::TabMove(by) => {
+                let at = Tab::ALL.iter().position(|(tab, _)| *tab == self.tab).unwrap_or(0) as i32;
+                let to = (at + by).rem_euclid(Tab::ALL.len() as i32) as usize;
+                if let Some((tab, _)) = Tab::ALL.get(to) {
+                    self.show_tab(*tab, &mut out);
+                }
+            }
+            Action::Task(id) => {
+                self.task_id = id;
+                self.map = None;
+                self.task = None;
+                self.ask_task(&mut out);
+            }
+            Action::Address { mm, address } => self.show_address(mm, address, 1, &mut out),
+            Action::File => {
+                self.show_file();
+                self.hex.top = self.hex.cursor / 16;
+                out.push(Command::ScrollHex(self.hex.px()));
+                self.ask_bytes(&mut out);
+            }
+            Action::HexScrolled { px, height } => {
+                if self.hex.scrolled(px, height) {
+                    self.ask_bytes(&mut out);
+                }
+            }
+            Action::HexResized { rows } => {
+                self.hex.visible = rows.clamp(1, 400);
+                self.ask_bytes(&mut out);
+            }
+            Action::HexWheel(rows) => {
+                self.hex.top = self.hex.top.saturating_add_signed(rows).min(self.hex.last_top());
+                out.push(Command::ScrollHex(self.hex.px()));
+                self.ask_bytes(&mut out);
+            }
+            Action::HexMove(by) => {
+                let to = i128::from(self.hex.cursor) + i128::from(by);
+                let last = self.hex.start.saturating_add(self.hex.len).saturating_sub(1);
+                let to = to.clamp(i128::from(self.hex.start), i128::from(last)) as u64;
+                self.pick(to, false, &mut out);
+            }
+            Action::HexJump(text) => match crate::text::number(&text) {
+                Some(at) if self.hex.holds(at) => self.pick(at, false, &mut out),
+                Some(_) => self.error = Some(format!("{text} lies outside of what the hex view shows")),
+                None => self.error = Some("write a number, such as 264 or 0x108".into()),
+            },
+            Action::HexPick { at, extend } => self.pick(at, extend, &mut out),
+            Action::Select { offset, len } => {
+                self.show_file();
+                self.pinned = Some(offset);
+                self.select(offset, len, &mut out);
+            }
+            Action::MapLog(log) => self.map_log = log,
+            Action::MapSort(by) => self.map_sort = by,
+            Action::MapFilter(text) => self.map_filter = text,
+            Action::SearchText(text) => self.search.text = text,
+            Action::SearchPattern(pattern) => self.search.pattern = pattern,
+            Action::SearchScope(scope) => self.search.scope = scope,
+            Action::Search => match self.search.pattern.bytes(&self.search.text) {
+                Ok(pattern) => {
+                    self.search.wrong = None;
+                    self.search.hits.clear();
+                    self.search.ran = true;
+                    self.search.running = Some((0, 1));
+                    out.push(Command::Ask(Request::Search { pattern, scope: self.search.scope }));
+                }
+                Err(wrong) => self.search.wrong = Some(wrong),
+            },
+            Action::SearchCancel => self.search.running = None,
+            Action::Compare(name) => {
+                self.comparing = true;
+                self.comparison = None;
+                self.tab = Tab::Compare;
+                out.push(Command::Attach(Request::Compare { name }));
+            }
+            Action::Export => out.push(Command::Ask(Request::Export)),
+            Action::SaveSelection => {
+                let (offset, end) = self.hex.selection;
+                let space = self.hex.space;
+                out.push(Command::Ask(Request::Save { space, offset, len: end.saturating_sub(offset) }));
+            }
+            Action::SaveArea { mm, start, len } => {
+                out.push(Command::Ask(Request::Save { space: Space::Memory(mm), offset: start, len }));
+            }
+            Action::Findings(open) => self.findings_open = open,
+            Action::Help(open) => self.help = open,
+            Action::Dark(dark) => {
+                self.dark = dark;
+                out.push(Command::Theme(dark));
+            }
+            Action::Dragging(dragging) => self.dragging = dragging,
+            Action::Failed(message) => {
+                self.opening = None;
+                self.error = Some(message);
+            }
+            Action::Dismiss => self.error = None,
+            Action::Recent(names) => self.recent = names,
+        }
+        out
+    }
+
+    /// The row with this number, if the page has it.
+    pub fn row(&self, row: u32) -> Option<&Row> {
+        self.rows.get(row.checked_sub(self.rows_first)? as usize)
+    }
+
+    fn ask_rows(&self, always: bool, out: &mut Vec<Command>) {
+        let first = self.tree_top.saturating_sub(MARGIN);
+        let count = self.tree_visible + 2 * MARGIN;
+        let wanted_end = (self.tree_top + self.tree_visible).min(self.rows_total);
+        let has_end = self.rows_first + self.rows.len() as u32;
+        if always || self.tree_top < self.rows_first || wanted_end > has_end {
+            out.push(Command::Ask(Request::Tree { first, count }));
+        }
+    }
+
+    fn ask_task(&self, out: &mut Vec<Command>) {
+        let known = self.image.iter().flat_map(|image| &image.tasks).find(|task| task.id == self.task_id);
+        if let Some(task) = known {
+            if self.task.is_none() {
+                out.push(Command::Ask(Request::Task { id: task.id }));
+            }
+            if self.map.is_none() && task.mm != 0 {
+                out.push(Command::Ask(Request::Map { mm: task.mm }));
+            }
+        }
+    }
+
+    fn show_tab(&mut self, tab: Tab, out: &mut Vec<Command>) {
+        self.tab = tab;
+        if matches!(tab, Tab::Tasks | Tab::Memory | Tab::Files | Tab::Signals) {
+            self.ask_task(out);
+        }
+    }
+
+    fn show_file(&mut self) {
+        if self.hex.space != Space::File {
+            let len = self.image.as_ref().map_or(0, |image| image.size);
+            let visible = self.hex.visible;
+            let cursor = self.record.as_ref().map_or(0, |record| record.offset);
+            self.hex = Hex { len, visible, cursor, selection: (cursor, cursor), ..Hex::default() };
+        }
+    }
+
+    fn show_address(&mut self, mm: u32, address: u64, len: u64, out: &mut Vec<Command>) {
+        let area = self.map.iter().filter(|map| map.mm == mm).flat_map(|map| &map.areas);
+        let area = area.into_iter().find(|area| (area.start..area.end).contains(&address));
+        let visible = self.hex.visible;
+        // Without the map: a few pages around the address.
+        let around = || (address & !0xfff, 0x4000u64.min((address & !0xfff).wrapping_neg().max(1)));
+        let (start, length) = area.map_or_else(around, |area| (area.start, area.end - area.start));
+        self.hex = Hex { space: Space::Memory(mm), start, len: length, visible, ..Hex::default() };
+        self.select(address, len, out);
+        out.push(Command::Address(format!("vaddr={address:#x}")));
+    }
+
+    fn pick(&mut self, at: u64, extend: bool, out: &mut Vec<Command>) {
+        if !self.hex.holds(at) {
+            return;
+        }
+        if extend {
+            let (start, end) = self.hex.selection;
+            let anchor = if self.hex.cursor + 1 >= end { start } else { end.saturating_sub(1) };
+            self.hex.selection = (anchor.min(at), anchor.max(at) + 1);
+            self.hex.cursor = at;
+            return;
+        }
+        self.pinned = Some(at);
+        self.select(at, 1, out);
+        let here = self.record.as_ref().filter(|_| self.hex.space == Space::File);
+        let inside = here.is_some_and(|record| (record.offset..record.offset + record.len).contains(&at));
+        if self.hex.space == Space::File && !inside {
+            out.push(Command::Ask(Request::Reveal { offset: at }));
+        }
+    }
+
+    fn select(&mut self, offset: u64, len: u64, out: &mut Vec<Command>) {
+        self.hex.selection = (offset, offset.saturating_add(len.max(1)));
+        self.hex.cursor = offset;
+        if self.hex.bring_into_view() {
+            out.push(Command::ScrollHex(self.hex.px()));
+        }
+        self.ask_bytes(out);
+    }
+
+    fn ask_bytes(&mut self, out: &mut Vec<Command>) {
+        for (offset, len) in self.blocks.missing(&self.hex) {
+            out.push(Command::Ask(Request::Bytes { space: self.hex.space, offset, len }));
+        }
+    }
+
+    fn go_to_place(&mut self, out: &mut Vec<Command>) {
+        let Some(image) = self.image.as_ref() else { return };
+        match self.place.take() {
+            Some(Place::Offset(offset)) => out.extend(self.reduce(Action::GoTo(offset))),
+            Some(Place::Record(record)) => {
+                out.push(Command::Ask(Request::RevealRecord { record }));
+            }
+            Some(Place::Address(address)) => {
+                if let Some(mm) = image.tasks.iter().map(|task| task.mm).find(|mm| *mm != 0) {
+                    self.show_address(mm, address, 1, out);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

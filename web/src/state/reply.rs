@@ -1,0 +1,122 @@
+//! What the worker answers.
+
+use super::{Command, State};
+use crate::proto::{Reply, Request, Space};
+
+/// Most hits that are kept.
+const MAX_HITS: usize = 1000;
+
+impl State {
+    pub(super) fn replied(&mut self, reply: Reply, bytes: Vec<u8>, out: &mut Vec<Command>) {
+        match reply {
+            Reply::Ready => self.ready = true,
+            Reply::Opened(opened) => {
+                self.opening = None;
+                let verdict = &opened.verdict;
+                let errors = verdict.findings.len();
+                self.said = format!(
+                    "{}: {}, {errors} findings",
+                    opened.name,
+                    if verdict.valid { "valid" } else { "not valid" }
+                );
+                self.findings_open = errors > 0;
+                self.hex.len = opened.size;
+                self.rows_total = opened.rows;
+                self.task_id = opened.tasks.first().map_or(0, |task| task.id);
+                let first = verdict.findings.iter().find(|finding| finding.severity == "error");
+                let start = first.map_or(0, |finding| finding.offset);
+                let has_records = opened.records > 0;
+                self.image = Some(*opened);
+                self.ask_bytes(out);
+                self.tree_visible = self.tree_visible.max(40);
+                self.ask_rows(true, out);
+                if self.place.is_some() {
+                    self.go_to_place(out);
+                } else if has_records {
+                    out.push(Command::Ask(Request::Reveal { offset: start }));
+                }
+            }
+            Reply::Judged(verdict) => {
+                self.verifying = None;
+                self.said = format!("the verdict is {}", verdict.ret_text);
+                self.findings_open |= !verdict.findings.is_empty();
+                if let Some(image) = &mut self.image {
+                    image.verdict = verdict;
+                }
+                self.ask_rows(true, out);
+            }
+            Reply::Verifying { done, total } => {
+                if self.verifying.is_some() {
+                    self.verifying = Some((done, total));
+                    out.push(Command::Ask(Request::VerifyStep));
+                }
+            }
+            Reply::Tree { first, rows, total } => {
+                self.rows_total = total;
+                // The answer to a fold has only the number of rows; the rows follow.
+                if !rows.is_empty() || total == 0 {
+                    self.rows_first = first;
+                    self.rows = rows;
+                }
+            }
+            Reply::Selected(record) => {
+                self.rows_total = record.rows;
+                let field = record.fields.iter().rev().find(|field| {
+                    !field.element && record.asked >= field.offset && record.asked < field.offset + field.len
+                });
+                let (offset, len) = match field {
+                    Some(field) if record.asked != record.offset => (field.offset, field.len),
+                    _ if record.asked >= record.offset + record.len => (record.asked, 1),
+                    _ => (record.offset, record.len),
+                };
+                let was_picked = self.pinned == Some(record.asked);
+                let row = record.row;
+                out.push(Command::Address(format!("offset={:#x}", record.asked)));
+                self.said = record.summary.clone();
+                self.record = Some(*record);
+                if self.hex.space == Space::File && !was_picked {
+                    self.select(offset, len, out);
+                }
+                if row < self.tree_top || row + 2 > self.tree_top + self.tree_visible {
+                    self.tree_top = row.saturating_sub(self.tree_visible / 3);
+                    out.push(Command::ScrollTree(self.tree_top));
+                }
+                self.ask_rows(true, out);
+            }
+            Reply::Bytes { space, offset, held } => self.blocks.take(space, offset, bytes, held),
+            Reply::Task(task) => self.task = Some(*task),
+            Reply::Map(map) => self.map = Some(map),
+            Reply::Hits { done, total, hits, over } => {
+                if self.search.running.is_none() {
+                    return;
+                }
+                self.search.hits.extend(hits);
+                self.search.hits.truncate(MAX_HITS);
+                if over {
+                    self.search.running = None;
+                    self.said = format!("{} found", self.search.hits.len());
+                } else {
+                    self.search.running = Some((done, total));
+                    out.push(Command::Ask(Request::SearchStep));
+                }
+            }
+            Reply::File { name, mime } => out.push(Command::Download { name, mime, bytes }),
+            Reply::Compared(comparison) => {
+                self.comparing = false;
+                self.comparison = Some(comparison);
+            }
+            Reply::Failed { message } => {
+                self.opening = None;
+                self.comparing = false;
+                self.verifying = None;
+                self.search.running = None;
+                self.said = message.clone();
+                self.error = Some(message);
+            }
+            Reply::Crashed { message } => {
+                self.opening = None;
+                self.crashed = Some(message);
+            }
+        }
+    }
+}
