@@ -83,14 +83,20 @@ const alone = { style: hash(style), connect: "'none'", worker: "blob:" };
 writeFileSync(at("stasis-inspector.html"), single.replace("CSP-GOES-HERE", policy(hash(boot), alone)));
 
 // What a first load costs over the wire.
-let sum = 0;
-for (const name of files.toSorted()) {
-  if (!/\.(html|js|css|wasm)$/.test(name) || name === "stasis-inspector.html") continue;
-  const size = gzipSync(readFileSync(at(name)), { level: 9 }).length;
-  sum += size;
-  console.log(`${(size / 1000).toFixed(1).padStart(8)} kB gzip  ${name}`);
-}
-console.log(`${(sum / 1000).toFixed(1).padStart(8)} kB gzip  first load`);
+const cost = (pattern) => {
+  let sum = 0;
+  for (const name of files.filter((name) => pattern.test(name) && name !== "stasis-inspector.html").toSorted()) {
+    const size = gzipSync(readFileSync(at(name)), { level: 9 }).length;
+    sum += size;
+    console.log(`${(size / 1000).toFixed(1).padStart(8)} kB gzip  ${name}`);
+  }
+  return sum;
+};
+const worker = cost(/^worker/);
+console.log(`${(worker / 1000).toFixed(1).padStart(8)} kB gzip  with the first image`);
+const first = cost(/^(?!worker).*\.(html|js|css|wasm)$/);
+console.log(`${(first / 1000).toFixed(1).padStart(8)} kB gzip  first load`);
+if (first > 300_000) fail("the first load is over 300 kB");
 
 function fail(message) {
   console.error(message);

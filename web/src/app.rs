@@ -15,8 +15,6 @@ pub enum Message {
     Act(Action),
     /// A file was chosen, to be opened or compared.
     Chosen(Blob, String, Option<String>, bool),
-    /// The window or what it shows has another size.
-    Measure,
 }
 
 /// The whole page.
@@ -40,10 +38,6 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         let mut app = Self { state: State::default(), worker: None, waiting: Vec::new(), chosen: None };
-        app.worker = hire(ctx);
-        if app.worker.is_none() {
-            app.state.crashed = Some("the browser cannot start the worker that reads files".into());
-        }
         listen(ctx);
         app.state.recent =
             remembered("stasis-recent").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
@@ -51,7 +45,6 @@ impl Component for App {
         theme(app.state.dark);
         let fragment = window().and_then(|window| window.location().hash().ok()).unwrap_or_default();
         app.state.reduce(Action::Fragment(fragment));
-        app.state.place = app.state.place.take();
         if let Some(url) = source() {
             fetch_image(ctx, url);
         }
@@ -69,12 +62,11 @@ impl Component for App {
                 let commands = self.state.reduce(action);
                 if self.state.ready && !was_ready {
                     for (request, blob) in std::mem::take(&mut self.waiting) {
-                        self.ask(&request, blob);
+                        self.ask(ctx, &request, blob);
                     }
                 }
                 commands
             }
-            Message::Measure => return false,
         };
         for command in commands {
             self.carry_out(ctx, command);
@@ -99,10 +91,10 @@ impl Component for App {
 impl App {
     fn carry_out(&mut self, ctx: &Context<Self>, command: Command) {
         match command {
-            Command::Ask(request) => self.ask(&request, None),
+            Command::Ask(request) => self.ask(ctx, &request, None),
             Command::Attach(request) => {
                 let blob = self.chosen.take();
-                self.ask(&request, blob);
+                self.ask(ctx, &request, blob);
             }
             // The element may not have its new height before the page is drawn.
             Command::ScrollHex(px) => soon(move || {
@@ -139,7 +131,14 @@ impl App {
         }
     }
 
-    fn ask(&mut self, request: &Request, blob: Option<Blob>) {
+    /// The worker is fetched with the first image, not with the page.
+    fn ask(&mut self, ctx: &Context<Self>, request: &Request, blob: Option<Blob>) {
+        if self.worker.is_none() && self.state.crashed.is_none() {
+            self.worker = hire(ctx);
+            if self.worker.is_none() {
+                self.state.crashed = Some("the browser cannot start the worker that reads files".into());
+            }
+        }
         let Some(worker) = self.worker.as_ref().filter(|_| self.state.ready) else {
             self.waiting.push((request.clone(), blob));
             return;
