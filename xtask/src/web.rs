@@ -21,6 +21,7 @@ pub fn build() -> Result<()> {
     tools::ensure_wasm_target()?;
     tools::ensure_wasm_tools()?;
     step("build the inspector", || {
+        run(&mut crate::step::cargo(["fetch", "--locked", "--target", "wasm32-unknown-unknown"]))?;
         // Trunk takes NO_COLOR for its own option and rejects the value "1"; --offline keeps it from downloading
         // the tools that were just installed.
         run(Command::new("trunk").args(["build", "--release", "--offline"]).env_remove("NO_COLOR"))
