@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
@@ -133,7 +134,7 @@ pub fn restart<R: Read + Send>(
     drop(filler);
 
     progress.step("build");
-    build(&mut stub, &tree, t, mm, &opened, &own)?;
+    build(&mut stub, &tree, t, mm, &mut opened, &own)?;
 
     progress.step("go");
     if progress.cancelled() {
@@ -320,9 +321,14 @@ fn build(
     tree: &Tree,
     t: &TaskState,
     mm: &MmState,
-    opened: &Opened,
+    opened: &mut Opened,
     own: &Creds,
 ) -> Result<(), Error> {
+    if let Some(made) = opened.made.remove(&mm.mm.exe) {
+        // A program that somebody has open for writing cannot be one that runs (ETXTBSY).
+        let close = Call::new("closing the program", libc::SYS_close, &[made.as_raw_fd() as u64]);
+        stub.call(close)?;
+    }
     let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
     memory::restore_attributes(stub, tree, mm, opened.mapped.get(&mm.mm.exe))?;
     fs::restore(stub, tree, part(&tree.fss, t.task.fs, "current directory")?)?;
