@@ -111,3 +111,18 @@ fn a_descriptor_can_be_replaced_by_hand() {
     let stdout = fs::read_link(format!("/proc/{}/fd/1", restored.pid())).expect("it has a stdout");
     assert_eq!(stdout.file_name(), Some("elsewhere".as_ref()));
 }
+
+#[test]
+fn an_image_with_its_files_in_it_does_without_the_program_and_what_it_had_open() {
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let program = dir.path().join("a-copy");
+    fs::copy(VICTIM, &program).expect("a copy of the victim");
+    let path = program.to_str().expect("a path of text");
+    let mut victim = Program::victim(path, "sigactions", dir.path()).expect("the victim gets ready");
+    victim.checkpoint_and_kill(&image, &["--embed-files", "--compress", "zstd"]);
+    fs::remove_file(&program).expect("the program can be removed");
+    let restored = restart_detached(&image, dir.path());
+    restored.go();
+    restored.finish().must_be_intact();
+}
