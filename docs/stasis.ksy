@@ -731,7 +731,7 @@ types:
         doc: "MEMBARRIER_CMD_REGISTER_* in force (membarrier(2))."
       - id: flags
         type: u8
-        doc: "Other switches. Bits: 0x1 THP_DISABLE, 0x2 MDWE_REFUSE_EXEC_GAIN."
+        doc: "Other switches. Bits: 0x1 THP_DISABLE, 0x2 MDWE_REFUSE_EXEC_GAIN, 0x4 MCL_FUTURE, 0x8 MCL_ONFAULT."
       - id: resident
         type: u8
         doc: "Bytes resident, for information."

@@ -351,6 +351,7 @@ fn build(
         signals::restore_pending(stub, tid, (t.task.pid, state.thread.tid), &state.pending, false)?;
     }
     signals::restore_pending(stub, stub.pid, (t.task.pid, t.task.pid), &t.pending, true)?;
+    memory::restore_future_locks(stub, &mm.mm)?;
     memory::restore_seals(stub, mm)?;
     Ok(())
 }

@@ -35,6 +35,10 @@ const LOCKONFAULT: u64 = 2;
 const SEALED: u64 = 1 << 10;
 const ACCOUNT: u64 = 1 << 11;
 
+/// Bits of [`Mm::flags`].
+const MM_MCL_FUTURE: u64 = 4;
+const MM_MCL_ONFAULT: u64 = 8;
+
 /// VmFlags of smaps that become bits of [`Vma::advice`], with the madvise(2) that sets them.
 const ADVICE: &[(&str, u64, i32)] = &[
     ("sr", 1 << 2, libc::MADV_SEQUENTIAL),
@@ -83,6 +87,9 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
             state.vmas.push(vma);
         }
     }
+    if state.vmas.iter().any(|v| v.advice & LOCKED != 0) {
+        state.mm.flags |= future_locks(c)?;
+    }
     state.mm.resident = state.vmas.iter().map(|v| v.resident).sum();
     state.guards = source.take_guards();
     c.contents.memory.push(MemoryContents { mm: id, source });
@@ -129,6 +136,24 @@ fn capture_mm(c: &mut Capture) -> Result<Mm, CaptureError> {
 
 fn parse_hex(text: &[u8]) -> u32 {
     std::str::from_utf8(text).ok().and_then(|t| u32::from_str_radix(t.trim(), 16).ok()).unwrap_or(0x33)
+}
+
+/// Whether mappings to come will be locked (mlockall(2), MCL_FUTURE): nothing tells but a mapping made to see.
+fn future_locks(c: &mut Capture) -> Result<u64, CaptureError> {
+    const LEN: u64 = 4096;
+    let pid = c.target.pid;
+    let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+    let at = c.target.call(0, libc::SYS_mmap, [0, LEN, libc::PROT_NONE as u64, flags, u64::MAX, 0])?;
+    if at < 0 {
+        return Ok(0);
+    }
+    let text = c.target.proc.read("smaps");
+    c.target.call(0, libc::SYS_munmap, [at as u64, LEN, 0, 0, 0, 0])?;
+    let text = text.map_err(CaptureError::read("the memory map", pid))?;
+    let entries = procfs::parse_smaps(&text).map_err(CaptureError::parse("smaps", pid))?;
+    let probe = entries.iter().find(|e| e.map.start <= at as u64 && (at as u64) < e.map.end);
+    let has = |flag: &str| probe.is_some_and(|e| e.vm_flags.has(flag));
+    Ok(if has("lo") { MM_MCL_FUTURE } else { 0 } | if has("lf") { MM_MCL_ONFAULT } else { 0 })
 }
 
 /// Notes vDSO and vvar, and what the vDSO contains.
@@ -187,7 +212,7 @@ fn capture_vma(c: &mut Capture, e: &SmapEntry) -> Result<Option<Vma>, CaptureErr
         }
     }
     if e.vm_flags.has("lo") {
-        vma.advice |= if e.rss < m.end - m.start { LOCKED | LOCKONFAULT } else { LOCKED };
+        vma.advice |= if e.vm_flags.has("lf") { LOCKED | LOCKONFAULT } else { LOCKED };
     }
     if e.vm_flags.has("sl") {
         vma.advice |= SEALED;
@@ -478,6 +503,16 @@ fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<&OwnedFd>) -> R
                     .forgiving(&[libc::EINVAL, libc::ENOSYS]),
             )?;
         }
+    }
+    Ok(())
+}
+
+/// Mappings to come are locked again, once none is to come any more from us.
+pub fn restore_future_locks(stub: &mut Stub, mm: &Mm) -> Result<(), RestoreError> {
+    if mm.flags & MM_MCL_FUTURE != 0 {
+        let on_fault = if mm.flags & MM_MCL_ONFAULT != 0 { libc::MCL_ONFAULT } else { 0 };
+        let args = [(libc::MCL_FUTURE | on_fault) as u64];
+        stub.call(Call::new("locking mappings to come", libc::SYS_mlockall, &args))?;
     }
     Ok(())
 }

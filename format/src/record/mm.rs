@@ -48,7 +48,8 @@ pub const ENCODINGS: &[(u64, &str)] = &[(0, "none"), (1, "zero"), (2, "zstd"), (
 pub const DUMPABLE: &[(u64, &str)] = &[(0, "no"), (1, "user"), (2, "root")];
 
 /// Bits of [`Mm::flags`].
-pub const MM_FLAGS: &[(u64, &str)] = &[(1, "THP_DISABLE"), (2, "MDWE_REFUSE_EXEC_GAIN")];
+pub const MM_FLAGS: &[(u64, &str)] =
+    &[(1, "THP_DISABLE"), (2, "MDWE_REFUSE_EXEC_GAIN"), (4, "MCL_FUTURE"), (8, "MCL_ONFAULT")];
 
 records! {
     /// An address space.
