@@ -13,6 +13,7 @@ use crate::{tools, web};
 pub fn run(filter: &[String]) -> Result<()> {
     tools::ensure_programs()?;
     tools::ensure_wasm_target()?;
+    tools::ensure_wasm_bindgen()?;
     // No package is named: with the same set of packages in every command, no dependency is built twice.
     step("build the engine and the tests", || {
         step::run(&mut cargo(["build"]))?;
@@ -20,17 +21,7 @@ pub fn run(filter: &[String]) -> Result<()> {
     })?;
     let mut tally = Tally::default();
     step("format, engine, command line and end-to-end tests", || tally.run(&mut test_command(&[], filter)))?;
-    step("build the format for wasm", || {
-        let built = step::run(&mut cargo([
-            "build",
-            "--package",
-            "stasis-format",
-            "--target",
-            "wasm32-unknown-unknown",
-        ]));
-        tally.check("the format builds for wasm32-unknown-unknown", built);
-        Ok(())
-    })?;
+    step("the format in WebAssembly", || tally.run(&mut wasm_test_command(filter)))?;
     if web::present() {
         tools::ensure_browser()?;
         tally.check("the inspector builds", web::build());
@@ -44,5 +35,13 @@ fn test_command(packages: &[&str], filter: &[String]) -> std::process::Command {
     let mut command = cargo(["test", "--no-fail-fast"]);
     command.args(packages).arg("--").args(filter);
     command.env("STASIS_BIN", step::target_dir().join("debug/stasis"));
+    command
+}
+
+/// The format's own tests as the browser would run it; wasm-bindgen's runner takes them to node.
+fn wasm_test_command(filter: &[String]) -> std::process::Command {
+    let mut command = cargo(["test", "--no-fail-fast", "--package", "stasis-format"]);
+    command.args(["--target", "wasm32-unknown-unknown", "--test", "wasm", "--"]).args(filter);
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner");
     command
 }

@@ -19,7 +19,8 @@ const PROGRAMS: [(&str, &str); 6] = [
 ];
 
 /// What the browser tests run besides.
-const BROWSER: [(&str, &str); 2] = [("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+const BROWSER: [(&str, &str); 3] =
+    [("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("npm", "npm")];
 
 /// The wasm tools, pinned: newer ones do not build from the registry alone.
 const TRUNK: (&str, &str) = ("trunk", "0.21.14");
@@ -49,10 +50,14 @@ pub fn ensure_wasm_target() -> Result<()> {
     })
 }
 
-/// Installs Trunk and wasm-bindgen in the versions that the inspector is built with.
-pub fn ensure_wasm_tools() -> Result<()> {
+/// Installs the program that bundles the inspector.
+pub fn ensure_trunk() -> Result<()> {
     let (program, version) = TRUNK;
-    ensure_crate(program, program, version)?;
+    ensure_crate(program, program, version)
+}
+
+/// Installs wasm-bindgen and its test runner in the version that the crates are built with.
+pub fn ensure_wasm_bindgen() -> Result<()> {
     let (program, package, version) = WASM_BINDGEN;
     ensure_crate(program, package, version)
 }

@@ -19,7 +19,8 @@ pub fn present() -> bool {
 /// Builds the inspector into `dist/` with Trunk, which prints what a first load costs over the wire.
 pub fn build() -> Result<()> {
     tools::ensure_wasm_target()?;
-    tools::ensure_wasm_tools()?;
+    tools::ensure_wasm_bindgen()?;
+    tools::ensure_trunk()?;
     step("build the inspector", || {
         run(&mut crate::step::cargo(["fetch", "--locked", "--target", "wasm32-unknown-unknown"]))?;
         // Trunk takes NO_COLOR for its own option and rejects the value "1"; --offline keeps it from downloading
