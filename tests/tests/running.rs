@@ -84,3 +84,19 @@ fn two_restarts_of_one_image_at_the_same_time_are_equal() {
         assert_eq!(restored.finish(), Verdict::Intact, "{which}");
     }
 }
+
+#[test]
+fn a_program_whose_file_was_deleted_while_it_ran_comes_back() {
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let program = dir.path().join("program");
+    fs::copy(VICTIM, &program).expect("the victim can be copied");
+    let name = program.to_string_lossy().into_owned();
+    let mut victim = Program::victim(&name, "idle", dir.path()).expect("the victim gets ready");
+    fs::remove_file(&program).expect("the program can be deleted");
+    victim.checkpoint_and_kill(&image, &[]);
+    let restored = restart_detached(&image, dir.path());
+    assert!(!program.exists(), "the restart put the program back under its name");
+    restored.go();
+    restored.finish().must_be_intact();
+}

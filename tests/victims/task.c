@@ -188,3 +188,21 @@ KIND(keepcaps, "another user that kept some capabilities (needs root to set up)"
 	reduce_capabilities();
 	across();
 }
+
+KIND(jail, "a root directory of its own (needs root to set up)")
+{
+	struct stat before, after;
+	if (geteuid() != 0)
+		skip("only root can change its root directory");
+	MUST(mkdir("jail", 0755));
+	MUST(mkdir("jail/below", 0755));
+	MUST(chroot("jail"));
+	MUST(chdir("/below"));
+	MUST(stat("/", &before));
+	ready_and_wait();
+	MUST(stat("/", &after));
+	CHECK_EQ(after.st_ino, before.st_ino, "the inode of the root directory");
+	CHECK_EQ(access("/below", F_OK), 0, "a lookup from the root directory");
+	CHECK_EQ(access("../below", F_OK), 0, "a relative lookup");
+	CHECK(access("/verdict", F_OK) == -1 && access("../../verdict", F_OK) == -1, "it got out of its root directory");
+}

@@ -9,9 +9,11 @@
 
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use stasis_tests::engine::{checkpoint, restart_detached, stasis};
@@ -126,17 +128,23 @@ fn copy_in(pid: i32, size: usize, from: &Path) {
     }
 }
 
-/// The engine's own peak memory in kB during one more checkpoint, from VmHWM of proc_pid_status(5).
+/// The engine's own peak memory in kB during one more checkpoint: VmHWM of proc_pid_status(5), of the command and of
+/// the worker it starts, added up.
 fn peak_memory(pid: i32, image: &Path) -> u64 {
-    let mut engine =
-        stasis(["checkpoint", &pid.to_string(), "-o"]).arg(image).spawn().expect("the engine can be run");
-    let path = format!("/proc/{}/status", engine.id());
-    let mut peak = 0;
+    let mut command = stasis(["checkpoint", &pid.to_string(), "-o"]);
+    let mut engine = command.arg(image).stderr(Stdio::null()).spawn().expect("the engine can be run");
+    let mut peaks = BTreeMap::new();
     while engine.try_wait().expect("the engine can be waited for").is_none() {
-        let status = fs::read_to_string(&path).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = peak.max(line.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0));
+        let front = engine.id();
+        let children = fs::read_to_string(format!("/proc/{front}/task/{front}/children")).unwrap_or_default();
+        for process in children.split_whitespace().filter_map(|word| word.parse().ok()).chain([front]) {
+            let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kb = line.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0);
+            let peak = peaks.entry(process).or_insert(0);
+            *peak = kb.max(*peak);
+        }
         std::thread::sleep(Duration::from_micros(500));
     }
-    peak
+    peaks.values().sum()
 }
