@@ -23,13 +23,18 @@ fn a_program_that_is_checkpointed_five_times_shows_no_gap_and_no_error() {
     assert!(log.ends_with('\n'), "the last line is torn");
 }
 
+/// A victim with much in it: the one with most takes root.
+fn rich() -> &'static str {
+    if host::is_root() { "mappings" } else { "files" }
+}
+
 #[test]
 fn an_image_goes_through_pipes_and_zstd() {
     if host::program("zstd").is_none() || host::program("bash").is_none() {
         return;
     }
     let dir = host::workdir();
-    let mut victim = Program::victim(VICTIM, "mappings", dir.path()).expect("the victim gets ready");
+    let mut victim = Program::victim(VICTIM, rich(), dir.path()).expect("the victim gets ready");
     let pipeline = format!(
         "set -o pipefail; {stasis} checkpoint {pid} -o - --kill | zstd -q | zstd -dq \
          | {stasis} restart --detach --pid-file pid-piped -",
@@ -47,7 +52,7 @@ fn an_image_goes_through_pipes_and_zstd() {
 fn a_compressed_image_restarts() {
     let dir = host::workdir();
     let image = dir.path().join("image.stasis");
-    let mut victim = Program::victim(VICTIM, "mappings", dir.path()).expect("the victim gets ready");
+    let mut victim = Program::victim(VICTIM, rich(), dir.path()).expect("the victim gets ready");
     victim.checkpoint_and_kill(&image, &["--compress", "zstd"]);
     let restored = restart_detached(&image, dir.path());
     restored.go();
@@ -87,6 +92,10 @@ fn two_restarts_of_one_image_at_the_same_time_are_equal() {
 
 #[test]
 fn a_program_whose_file_was_deleted_while_it_ran_comes_back() {
+    if !host::is_root() {
+        eprintln!("not tested here: a mapped file without a name can be reached by root only");
+        return;
+    }
     let dir = host::workdir();
     let image = dir.path().join("image.stasis");
     let program = dir.path().join("program");

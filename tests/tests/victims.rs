@@ -1,5 +1,5 @@
-//! Every kind of state, twice: the victim that is killed and restarted finds itself as it was, and the victim that is
-//! only looked at does not notice. The kinds are the C files in `tests/victims`.
+//! Every kind of state, four times: the victim that is killed and restarted finds itself as it was, and the victim that is
+//! only looked at does not notice; so for a static program, and for a user without any rights. The kinds are the C files in `tests/victims`.
 
 use stasis_tests::journey;
 use stasis_tests::program::{VICTIM, VICTIM_STATIC};
@@ -15,6 +15,9 @@ macro_rules! victims {
         }
         mod a_checkpoint_does_not_disturb {
             $(#[test] fn $test() { super::journey::left_running(super::VICTIM, $kind).must_be_intact(); })*
+        }
+        mod an_ordinary_user_gets_back {
+            $(#[test] fn $test() { super::journey::of_an_ordinary_user($kind).must_be_intact(); })*
         }
         /// The kinds that the tests above go through.
         const TESTED: &[&str] = &[$($kind),*];

@@ -60,6 +60,9 @@ void until_in_syscall(pid_t tid, long nr)
 	long in;
 	do {
 		sched_yield();
+		/* Restarted into a PID namespace of our own, we cannot find our threads in a /proc of the outer one. */
+		if (access(path, F_OK))
+			return;
 		slurp(path, text, sizeof(text));
 		in = text[0] >= '0' && text[0] <= '9' ? strtol(text, NULL, 10) : -1;
 		/* A timed call that was interrupted goes on as restart_syscall(2), which only the kernel can tell apart. */

@@ -10,7 +10,7 @@ enum { TEXT = 16384, NOBODY = 65534, FACTS = 40 };
 
 /* Lines of /proc/self/status that a restart must not change. */
 static const char *const status_lines[] = {
-	"Name:",    "Umask:",  "State:",  "Tgid:",   "Pid:",	"Uid:",	      "Gid:",		"Groups:",
+	"Name:",    "Umask:",  "State:",  "Uid:",	      "Gid:",		"Groups:",
 	"Threads:", "SigBlk:", "SigIgn:", "SigCgt:", "CapInh:", "CapPrm:",    "CapEff:",	"CapBnd:",
 	"CapAmb:",  "Seccomp:", "NoNewPrivs:", "THP_enabled:", "Cpus_allowed:",
 };
@@ -23,7 +23,7 @@ struct facts {
 static const char *const number_names[] = {
 	"dumpable",	"the death signal", "the subreaper bit", "no_new_privs",   "the securebits",
 	"keepcaps",	"THP disabled",	    "timer slack",	 "memory-failure policy", "the personality",
-	"nice",		"I/O priority",	    "the policy",
+	"nice",		"I/O priority",	    "the policy",	 "the pid",	"the tid",
 };
 
 static void gather(struct facts *facts)
@@ -56,6 +56,9 @@ static void gather(struct facts *facts)
 	facts->numbers[n++] = getpriority(PRIO_PROCESS, 0);
 	facts->numbers[n++] = syscall(SYS_ioprio_get, 1, 0);
 	facts->numbers[n++] = sched_getscheduler(0);
+	/* Not from /proc, which shows the numbers of the namespace that it was mounted in. */
+	facts->numbers[n++] = getpid();
+	facts->numbers[n++] = tid_of_self();
 }
 
 static void compare_lines(const char *before, const char *after)
