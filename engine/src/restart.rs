@@ -16,7 +16,6 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::sync::mpsc;
 
 use stasis_format::error::ReadError;
 use stasis_format::extent::ExtentHead;
@@ -252,52 +251,33 @@ fn filler<'a>(
     Ok(filler)
 }
 
-/// Buffers under way between reading and filling.
-const IN_FLIGHT: usize = 4;
-
-/// Reads the rest of the image, up to TAIL, and fills contents in; one thread reads and checks, the other fills.
-fn fill<R: Read + Send>(
+/// Reads the rest of the image, up to TAIL, and fills contents in.
+///
+/// One thread does both: what has just been read and summed up is still in this processor's cache when it is copied on.
+/// Two threads were measured to be slower, see docs/performance.md.
+fn fill<R: Read>(
     reader: &mut Reader<R>,
     first: Option<ExtentHead>,
     filler: &Filler,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    std::thread::scope(|scope| {
-        let (full, pieces) = mpsc::sync_channel::<Result<(ExtentHead, Vec<u8>), ReadError>>(IN_FLIGHT);
-        let (empty, buffers) = mpsc::channel::<Vec<u8>>();
-        scope.spawn(move || {
-            let mut next = first;
-            loop {
-                if let Some(extent) = next.take() {
-                    let mut data: Vec<u8> = buffers.try_recv().unwrap_or_default();
-                    let read = reader.extent_data(&mut data);
-                    if full.send(read.map(|()| (extent, data))).is_err() {
-                        return;
-                    }
-                }
-                match reader.next_event() {
-                    Ok(Some(Event::Extent(extent))) => next = Some(extent),
-                    Ok(Some(_)) => {}
-                    Ok(None) => return,
-                    Err(e) => {
-                        // The other side is gone only when filling has failed, and says so itself.
-                        let _ = full.send(Err(e));
-                        return;
-                    }
-                }
-            }
-        });
-        for piece in pieces {
-            let (extent, data) = piece?;
+    let mut data = Vec::new();
+    let mut next = first;
+    loop {
+        if let Some(extent) = next.take() {
+            reader.extent_data(&mut data)?;
             if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             put(filler, &extent, &data)?;
             progress.advance(extent.page_bytes());
-            let _ = empty.send(data);
         }
-        Ok(())
-    })
+        match reader.next_event()? {
+            Some(Event::Extent(extent)) => next = Some(extent),
+            Some(_) => {}
+            None => return Ok(()),
+        }
+    }
 }
 
 fn put(filler: &Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Error> {
