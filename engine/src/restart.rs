@@ -12,7 +12,7 @@
 //! effect. Undone on failure: the [`Stub`] guard kills the process being built; files made for it never had a name.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ use crate::model::{BuildError, Builder, MmState, TaskState, Tree};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
 use crate::state::files::{self, Opened, Redirects};
-use crate::state::pages::Filler;
+use crate::state::fill::{Filler, Space};
 use crate::state::{RestoreError, anon, creds, fs, inodes, locks, memory, signals, task, thread, timers};
 use crate::stub::{Call, Stub, StubError};
 use crate::sys::{self, process};
@@ -128,8 +128,8 @@ pub fn restart<R: Read + Send>(
     memory::restore_layout(&mut stub, mm, &opened.mapped, &opened.mapped_writable)?;
 
     progress.step("contents");
-    let filler = filler(&tree, t, mm, &stub, &opened)?;
-    fill(&mut reader, first, &filler, progress)?;
+    let mut filler = filler(&tree, t, mm, &mut stub, &opened)?;
+    fill(&mut reader, first, &mut filler, progress)?;
     drop(filler);
 
     progress.step("build");
@@ -225,18 +225,13 @@ fn filler<'a>(
     tree: &Tree,
     t: &TaskState,
     mm: &'a MmState,
-    stub: &Stub,
+    stub: &mut Stub,
     opened: &'a Opened,
 ) -> Result<Filler<'a>, Error> {
     let duplicate =
         |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"));
-    let mem = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(format!("/proc/{}/mem", stub.pid))
-        .map_err(RestoreError::io("opening the memory of the new process"))?;
     let mut filler = Filler {
-        mms: BTreeMap::from([(t.task.mm, (stub.pid, mem, mm))]),
+        spaces: BTreeMap::from([(t.task.mm, Space::open(stub, mm)?)]),
         inodes: BTreeMap::new(),
         pipes: &opened.pipes,
         ignored: Vec::new(),
@@ -258,7 +253,7 @@ fn filler<'a>(
 fn fill<R: Read>(
     reader: &mut Reader<R>,
     first: Option<ExtentHead>,
-    filler: &Filler,
+    filler: &mut Filler,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     let mut data = Vec::new();
@@ -280,7 +275,7 @@ fn fill<R: Read>(
     }
 }
 
-fn put(filler: &Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Error> {
+fn put(filler: &mut Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Error> {
     use stasis_format::encoding::Encoding;
     match extent.encoding {
         Encoding::NONE => filler.fill(extent.parent, &extent.runs, stored)?,

@@ -32,6 +32,8 @@ pub const VSYSCALL: u32 = 7;
 
 const LOCKED: u64 = 1;
 const LOCKONFAULT: u64 = 2;
+/// Bit of [`Vma::advice`]: huge pages are wanted, madvise(2).
+pub const HUGEPAGE: u64 = 1 << 7;
 const SEALED: u64 = 1 << 10;
 const ACCOUNT: u64 = 1 << 11;
 
@@ -46,7 +48,7 @@ const ADVICE: &[(&str, u64, i32)] = &[
     ("dc", 1 << 4, libc::MADV_DONTFORK),
     ("dd", 1 << 5, libc::MADV_DONTDUMP),
     ("wf", 1 << 6, libc::MADV_WIPEONFORK),
-    ("hg", 1 << 7, libc::MADV_HUGEPAGE),
+    ("hg", HUGEPAGE, libc::MADV_HUGEPAGE),
     ("nh", 1 << 8, libc::MADV_NOHUGEPAGE),
     ("mg", 1 << 9, libc::MADV_MERGEABLE),
 ];
@@ -379,9 +381,22 @@ pub fn restore_layout(
         let write = if built_writable(vma) { libc::PROT_WRITE as u64 } else { 0 };
         let prot = u64::from(vma.prot) | write;
         calls.push(Call::new(what, libc::SYS_mmap, &[vma.start, len, prot, flags, fd, vma.offset]));
+        if vma.advice & HUGEPAGE != 0 {
+            // Before the pages come, so that they come as huge ones.
+            calls.push(advise(vma, HUGEPAGE, libc::MADV_HUGEPAGE));
+        }
     }
     stub.run(&calls)?;
     verify_vdso(stub, mm)
+}
+
+/// Errors of a kernel that does not know an attribute, which then does not matter.
+const UNKNOWN: &[i32] = &[libc::EINVAL, libc::ENOSYS];
+
+fn advise(vma: &Vma, bit: u64, advice: i32) -> Call {
+    let what = format!("madvise of {:#x} (advice bit {bit:#x})", vma.start);
+    let args = [vma.start, vma.end - vma.start, advice as u64];
+    Call::new(what, libc::SYS_madvise, &args).forgiving(UNKNOWN)
 }
 
 /// The vDSO must be where it was, and the same: the program has addresses of its functions.
@@ -407,7 +422,6 @@ pub fn restore_attributes(
     mm: &MmState,
     exe: Option<&OwnedFd>,
 ) -> Result<(), RestoreError> {
-    const UNKNOWN: &[i32] = &[libc::EINVAL, libc::ENOSYS];
     let mut calls = Vec::new();
     let mut names: Vec<u8> = Vec::new();
     for vma in mm.vmas.iter().filter(|v| !matches!(v.kind, VDSO | VVAR | VSYSCALL)) {
@@ -416,12 +430,8 @@ pub fn restore_attributes(
             let what = format!("mprotect of {:#x}", vma.start);
             calls.push(Call::new(what, libc::SYS_mprotect, &[vma.start, len, vma.prot.into()]));
         }
-        for (_, bit, advice) in ADVICE.iter().filter(|(_, bit, _)| vma.advice & bit != 0) {
-            let what = format!("madvise of {:#x} (advice bit {bit:#x})", vma.start);
-            calls.push(
-                Call::new(what, libc::SYS_madvise, &[vma.start, len, *advice as u64]).forgiving(UNKNOWN),
-            );
-        }
+        let rest = ADVICE.iter().filter(|(_, bit, _)| vma.advice & bit & !HUGEPAGE != 0);
+        calls.extend(rest.map(|(_, bit, advice)| advise(vma, *bit, *advice)));
         if vma.advice & LOCKED != 0 {
             let on_fault = u64::from(vma.advice & LOCKONFAULT != 0);
             calls.push(Call::new(

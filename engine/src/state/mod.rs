@@ -3,6 +3,7 @@
 pub mod anon;
 pub mod creds;
 pub mod files;
+pub mod fill;
 pub mod fs;
 pub mod inodes;
 pub mod locks;

@@ -1,7 +1,6 @@
-//! Contents: pages of address spaces, bytes of files and pipes. What is needed is found while the target stands still
+//! Contents captured: pages of address spaces, bytes of files and pipes. What is needed is found while the target stands still
 //! (`PAGEMAP_SCAN`), copied in pieces by one thread, checked, encoded and written by another.
 
-use std::collections::BTreeMap;
 use std::fs::File as StdFile;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,10 +14,9 @@ use stasis_format::limits::{MAX_RUNS, PAGE};
 use stasis_format::record::Vma;
 use stasis_format::writer::{WriteError, Writer};
 
-use super::memory::{VDSO, built_writable};
-use super::pipes::PipeFill;
-use super::{CaptureError, Contents, RestoreError};
-use crate::model::{Id, MmState};
+use super::memory::VDSO;
+use super::{CaptureError, Contents};
+use crate::model::Id;
 use crate::procfs::Proc;
 use crate::progress::Progress;
 use crate::sys::pagemap::{self, PageRegion, ScanMasks};
@@ -424,106 +422,4 @@ fn squeeze(runs: Vec<Run>, data: &mut Vec<u8>) -> (Vec<Run>, Vec<Run>) {
 fn is_zero(page: &[u8]) -> bool {
     // The first word decides nearly always.
     page.first_chunk::<8>().is_some_and(|w| u64::from_ne_bytes(*w) == 0) && page.iter().all(|b| *b == 0)
-}
-
-/// Puts contents back: into the memory of a process under construction, into files and pipes.
-#[derive(Debug)]
-pub struct Filler<'a> {
-    /// Address spaces by reference: the process they are built in, and their areas.
-    pub mms: BTreeMap<Id, (i32, StdFile, &'a MmState)>,
-    /// Files made for the image, by INODE.
-    pub inodes: BTreeMap<Id, (OwnedFd, u64)>,
-    /// Pipes to write into, by PIPE.
-    pub pipes: &'a BTreeMap<Id, PipeFill>,
-    /// Objects whose contents are not needed.
-    pub ignored: Vec<Id>,
-}
-
-impl Filler<'_> {
-    /// Puts one extent back; `data` is decoded, or empty for zero pages.
-    pub fn fill(&self, parent: Id, runs: &[Run], data: &[u8]) -> Result<(), RestoreError> {
-        if let Some((pid, mem, mm)) = self.mms.get(&parent) {
-            return fill_memory(*pid, mem, mm, runs, data);
-        }
-        if let Some((fd, size)) = self.inodes.get(&parent) {
-            return fill_file(fd, *size, runs, data).map_err(RestoreError::io("filling a file again"));
-        }
-        if let Some(pipe) = self.pipes.get(&parent) {
-            let start = runs.first().map_or(0, |r| r.start);
-            return pipe.fill(start, data).map_err(RestoreError::io("filling a pipe again"));
-        }
-        if self.ignored.contains(&parent) {
-            return Ok(());
-        }
-        Err(RestoreError::Host(format!("the image has contents of object {parent}, which is not there")))
-    }
-}
-
-fn fill_file(fd: &OwnedFd, size: u64, runs: &[Run], data: &[u8]) -> io::Result<()> {
-    let file = StdFile::from(fd.try_clone()?);
-    let mut at = 0;
-    for run in runs {
-        let len = (run.pages * PAGE) as usize;
-        let keep = size.saturating_sub(run.start).min(len as u64) as usize;
-        if let Some(bytes) = data.get(at..at + keep) {
-            file.write_all_at(bytes, run.start)?;
-        }
-        at += len;
-    }
-    Ok(())
-}
-
-/// Writable areas take the fast way, the others /proc/PID/mem, which does not ask for permission to write.
-fn fill_memory(pid: i32, mem: &StdFile, mm: &MmState, runs: &[Run], data: &[u8]) -> Result<(), RestoreError> {
-    let zeroes;
-    let data = if data.is_empty() {
-        zeroes = vec![0u8; runs.iter().map(|r| (r.pages * PAGE) as usize).sum()];
-        &zeroes
-    } else {
-        data
-    };
-    let mut fast: Vec<(u64, u64)> = Vec::with_capacity(runs.len());
-    let mut fast_from = 0;
-    let mut at = 0usize;
-    let flush = |fast: &mut Vec<(u64, u64)>, bytes: &[u8]| -> Result<(), RestoreError> {
-        if fast.is_empty() {
-            return Ok(());
-        }
-        let what = || format!("filling memory at {:#x}", fast.first().map_or(0, |r| r.0));
-        let n = vm::write(pid, fast, bytes).map_err(RestoreError::io(what()))?;
-        if n != bytes.len() {
-            return Err(RestoreError::io(what())(io::Error::from_raw_os_error(libc::EFAULT)));
-        }
-        fast.clear();
-        Ok(())
-    };
-    for run in runs {
-        let (mut start, end) = (run.start, run.start + run.pages * PAGE);
-        while start < end {
-            let i = mm.vmas.partition_point(|v| v.end <= start);
-            let Some(vma) = mm.vmas.get(i).filter(|v| v.start <= start) else {
-                return Err(RestoreError::Host(format!(
-                    "the image has pages at {start:#x}, where nothing is mapped"
-                )));
-            };
-            let stop = end.min(vma.end);
-            let len = (stop - start) as usize;
-            if built_writable(vma) {
-                if fast.is_empty() {
-                    fast_from = at;
-                }
-                fast.push((start, len as u64));
-            } else {
-                flush(&mut fast, &data[fast_from..at])?;
-                vm::mem_write(mem, start, &data[at..at + len])
-                    .map_err(RestoreError::io(format!("filling memory at {start:#x}")))?;
-            }
-            at += len;
-            start = stop;
-        }
-    }
-    if !fast.is_empty() {
-        flush(&mut fast, &data[fast_from..at])?;
-    }
-    Ok(())
 }

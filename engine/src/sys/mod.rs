@@ -13,5 +13,6 @@ pub mod process;
 pub mod ptrace;
 pub mod rawfd;
 pub mod sched;
+pub mod userfault;
 pub mod vm;
 pub mod worker;
