@@ -1,6 +1,7 @@
 //! One file for each kind of process state: how it is captured on top, how it is put back below.
 
 pub mod anon;
+pub mod borrow;
 pub mod creds;
 pub mod files;
 pub mod fill;

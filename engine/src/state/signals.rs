@@ -2,12 +2,12 @@
 
 use stasis_format::record::{Sigaction, Sigpending};
 
+use super::borrow::words;
 use super::{Capture, CaptureError, RestoreError};
 use crate::model::Id;
 use crate::procfs::Status;
 use crate::stub::{Call, Stub};
 use crate::sys::ptrace;
-use crate::sys::vm;
 
 /// Length of the kernel's `struct sigaction` on x86-64: handler, flags, restorer, mask.
 const ACTION_LEN: usize = 32;
@@ -16,60 +16,24 @@ const SIGSET_LEN: u64 = 8;
 
 /// Captures the actions that are not the default; returns the object they became.
 ///
-/// Which signals have one is known from /proc; only those are asked for, by calls inside. Each call needs a place for
-/// its result, which is borrowed below the stack's red zone and put back.
+/// Which signals have one is known from /proc; only those are asked for, by calls inside.
 pub fn capture_actions(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
-    let pid = c.target.pid;
     let set = status.sig_ign | status.sig_cgt;
     let mut actions = Vec::new();
-    let place = borrowed_place(c);
-    let mut saved = [0u8; ACTION_LEN];
-    if set != 0 {
-        vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
-    }
-    let mut failed = None;
     for signo in (1..=64u32).filter(|s| set & (1 << (s - 1)) != 0) {
-        let ret = c.target.call(0, libc::SYS_rt_sigaction, [signo.into(), 0, place, SIGSET_LEN, 0, 0])?;
-        let mut bytes = [0u8; ACTION_LEN];
+        let (ret, bytes) = c.ask::<ACTION_LEN>(0, "a signal action", libc::SYS_rt_sigaction, |place| {
+            [signo.into(), 0, place, SIGSET_LEN, 0, 0]
+        })?;
         if ret < 0 {
-            failed = Some(std::io::Error::from_raw_os_error(-ret as i32));
-            break;
+            let error = std::io::Error::from_raw_os_error(-ret as i32);
+            return Err(CaptureError::read("a signal action", c.target.pid)(error));
         }
-        vm::read_exact_at(pid, place, &mut bytes).map_err(CaptureError::read("a signal action", pid))?;
-        let word = |i: usize| u64::from_ne_bytes(bytes[i * 8..][..8].try_into().unwrap_or_default());
-        actions.push(Sigaction {
-            signo,
-            pad: 0,
-            handler: word(0),
-            flags: word(1),
-            restorer: word(2),
-            mask: word(3),
-        });
-    }
-    if set != 0 {
-        vm::write(pid, &[(place, ACTION_LEN as u64)], &saved)
-            .map_err(CaptureError::read("the stack", pid))?;
-    }
-    if let Some(e) = failed {
-        return Err(CaptureError::read("a signal action", pid)(e));
+        let [handler, flags, restorer, mask] = words(&bytes);
+        actions.push(Sigaction { signo, pad: 0, handler, flags, restorer, mask });
     }
     let id = c.tree.new_id();
     c.tree.sighands.insert(id, actions);
     Ok(id)
-}
-
-/// Where results of calls inside may be put for a moment: below the stack pointer and its red zone of 128 bytes, where
-/// nothing lives. A stack without room there (a goroutine's, say) is spared: another writable page is borrowed, and as
-/// everywhere what stood there is put back.
-pub fn borrowed_place(c: &Capture) -> u64 {
-    const ROOM: u64 = 64;
-    let sp = c.target.threads.first().map_or(0, |t| t.regs.rsp);
-    let below = sp.wrapping_sub(128 + 256) & !63;
-    let fits = |at: u64| c.target.writable.iter().any(|(start, end)| *start <= at && at + ROOM <= *end);
-    if fits(below) {
-        return below;
-    }
-    c.target.writable.last().map_or(below, |(start, _)| *start)
 }
 
 /// Reads a queue of pending signals: the thread's own, or the process's.

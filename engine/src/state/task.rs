@@ -85,16 +85,10 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureErr
 }
 
 fn subreaper(c: &mut Capture) -> Result<u32, CaptureError> {
-    let pid = c.target.pid;
-    let place = super::signals::borrowed_place(c);
-    let mut saved = [0u8; 8];
-    crate::sys::vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
-    c.target.call(0, libc::SYS_prctl, [PR_GET_CHILD_SUBREAPER as u64, place, 0, 0, 0, 0])?;
-    let mut value = [0u8; 4];
-    let read = crate::sys::vm::read_exact_at(pid, place, &mut value);
-    crate::sys::vm::write(pid, &[(place, 8)], &saved).map_err(CaptureError::read("the stack", pid))?;
-    read.map_err(CaptureError::read("the subreaper attribute", pid))?;
-    Ok(u32::from_ne_bytes(value))
+    let (ret, value) = c.ask::<4>(0, "the subreaper attribute", libc::SYS_prctl, |out| {
+        [PR_GET_CHILD_SUBREAPER as u64, out, 0, 0, 0, 0]
+    })?;
+    Ok(if ret < 0 { 0 } else { u32::from_ne_bytes(value) })
 }
 
 /// Limits, from the text of /proc: prlimit(2) from outside needs CAP_SYS_RESOURCE if the process has another uid.

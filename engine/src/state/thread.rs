@@ -4,7 +4,8 @@ use std::io;
 
 use stasis_format::record::Thread;
 
-use super::signals::{borrowed_place, capture_pending};
+use super::borrow::words;
+use super::signals::capture_pending;
 use super::{Capture, CaptureError, RestoreError, creds};
 use crate::arch;
 use crate::model::ThreadState;
@@ -129,27 +130,19 @@ fn scheduling(t: &mut Thread, tid: i32) -> io::Result<()> {
 
 /// What only the thread itself can tell.
 fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<(), CaptureError> {
-    let pid = c.target.pid;
-    let place = borrowed_place(c);
-    let mut saved = [0u8; 32];
-    vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
-    let read = |c: &mut Capture, nr: i64, args: [u64; 6]| -> Result<[u8; 24], CaptureError> {
-        let ret = c.target.call(index, nr, args)?;
-        let mut out = [0u8; 24];
-        if ret >= 0 {
-            vm::read_exact_at(pid, place, &mut out).map_err(CaptureError::read("the stack", pid))?;
-        }
-        Ok(out)
+    // What a kernel does not know it does not fill: that is then zero.
+    let mut read = |what, nr, args: fn(u64) -> [u64; 6]| -> Result<[u64; 3], CaptureError> {
+        let (ret, bytes) = c.ask::<24>(index, what, nr, args)?;
+        Ok(if ret < 0 { [0; 3] } else { words(&bytes) })
     };
-    let word = |b: &[u8; 24], i: usize| u64::from_ne_bytes(b[i..][..8].try_into().unwrap_or_default());
-    let stack = read(c, libc::SYS_sigaltstack, [0, place, 0, 0, 0, 0])?;
-    let tid_address = read(c, libc::SYS_prctl, [PR_GET_TID_ADDRESS as u64, place, 0, 0, 0, 0])?;
-    let death = read(c, libc::SYS_prctl, [libc::PR_GET_PDEATHSIG as u64, place, 0, 0, 0, 0])?;
-    vm::write(pid, &[(place, 32)], &saved).map_err(CaptureError::read("the stack", pid))?;
-    (t.ss_sp, t.ss_size) = (word(&stack, 0), word(&stack, 16));
-    t.ss_flags = word(&stack, 8) as u32;
-    t.clear_child_tid = word(&tid_address, 0);
-    t.pdeath_signal = word(&death, 0) as u32;
+    let stack = read("the alternate stack", libc::SYS_sigaltstack, |out| [0, out, 0, 0, 0, 0])?;
+    let tid_address =
+        read("the tid address", libc::SYS_prctl, |out| [PR_GET_TID_ADDRESS as u64, out, 0, 0, 0, 0])?;
+    let death =
+        read("the death signal", libc::SYS_prctl, |out| [libc::PR_GET_PDEATHSIG as u64, out, 0, 0, 0, 0])?;
+    (t.ss_sp, t.ss_flags, t.ss_size) = (stack[0], stack[1] as u32, stack[2]);
+    t.clear_child_tid = tid_address[0];
+    t.pdeath_signal = death[0] as u32;
     t.timer_slack =
         c.target.call(index, libc::SYS_prctl, [libc::PR_GET_TIMERSLACK as u64, 0, 0, 0, 0, 0])?.max(0) as u64;
     Ok(())

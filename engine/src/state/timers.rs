@@ -2,7 +2,7 @@
 
 use stasis_format::record::{Itimer, PosixTimer};
 
-use super::signals::borrowed_place;
+use super::borrow::words;
 use super::{Capture, CaptureError, RestoreError};
 use crate::procfs;
 use crate::stub::{Call, Stub};
@@ -19,7 +19,7 @@ const MAX_TRIES: u32 = 100_000;
 pub fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
     let mut timers = Vec::new();
     for which in 0..3u32 {
-        let words = ask(c, "an interval timer", libc::SYS_getitimer, [which.into(), 0, 0, 0, 0, 0], 1)?;
+        let words = ask(c, "an interval timer", libc::SYS_getitimer, |out| [which.into(), out, 0, 0, 0, 0])?;
         let nanos = |s: u64, us: u64| s.saturating_mul(NANOS).saturating_add(us.saturating_mul(1000));
         let (interval, value) = (nanos(words[0], words[1]), nanos(words[2], words[3]));
         if value != 0 || interval != 0 {
@@ -37,7 +37,7 @@ pub fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
     let mut timers = Vec::new();
     for t in list {
         let id = t.id as u64;
-        let words = ask(c, "a timer", libc::SYS_timer_gettime, [id, 0, 0, 0, 0, 0], 1)?;
+        let words = ask(c, "a timer", libc::SYS_timer_gettime, |out| [id, out, 0, 0, 0, 0])?;
         let overrun = c.target.call(0, libc::SYS_timer_getoverrun, [id, 0, 0, 0, 0, 0])?.max(0);
         timers.push(PosixTimer {
             timer_id: t.id as u32,
@@ -56,32 +56,18 @@ pub fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
     Ok(timers)
 }
 
-/// Makes a call that fills four words; argument `out` is their address.
+/// Makes a call that fills four words.
 fn ask(
     c: &mut Capture,
     what: &str,
     nr: i64,
-    mut args: [u64; 6],
-    out: usize,
+    args: impl FnOnce(u64) -> [u64; 6],
 ) -> Result<[u64; 4], CaptureError> {
-    let pid = c.target.pid;
-    let place = borrowed_place(c);
-    let mut saved = [0u8; 32];
-    vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
-    args[out] = place;
-    let ret = c.target.call(0, nr, args)?;
-    let mut bytes = [0u8; 32];
-    let read = vm::read_exact_at(pid, place, &mut bytes);
-    vm::write(pid, &[(place, 32)], &saved).map_err(CaptureError::read("the stack", pid))?;
-    read.map_err(CaptureError::read(what, pid))?;
+    let (ret, bytes) = c.ask::<32>(0, what, nr, args)?;
     if ret < 0 {
-        return Err(CaptureError::read(what, pid)(std::io::Error::from_raw_os_error(-ret as i32)));
+        return Err(CaptureError::read(what, c.target.pid)(std::io::Error::from_raw_os_error(-ret as i32)));
     }
-    let mut words = [0u64; 4];
-    for (word, b) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-        *word = u64::from_ne_bytes(b.try_into().unwrap_or_default());
-    }
-    Ok(words)
+    Ok(words(&bytes))
 }
 
 /// Makes the POSIX timers with their identifiers, disarmed.
