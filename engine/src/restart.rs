@@ -12,7 +12,6 @@
 //! effect. Undone on failure: the [`Stub`] guard kills the process being built; files made for it never had a name.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -370,9 +369,4 @@ fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) 
     }
     stub.release()?;
     Ok(())
-}
-
-/// Opens an image file.
-pub fn open(path: &std::path::Path) -> std::io::Result<File> {
-    File::open(path)
 }

@@ -2,20 +2,7 @@
 
 /// A number of bytes, rounded: `12.3 MiB`.
 pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = u128::from(bytes) * 10;
-    let mut unit = "";
-    for name in UNITS {
-        if tenths < 10 * 1024 {
-            break;
-        }
-        tenths /= 1024;
-        unit = name;
-    }
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    stasis_format::show::rounded(bytes).unwrap_or_else(|| format!("{bytes} B"))
 }
 
 /// A number of things.

@@ -1,7 +1,6 @@
 //! Descriptors and open file descriptions; what lies behind them is in `inodes`, `pipes` and `anon`.
 
 use std::collections::BTreeMap;
-use std::fs::File as StdFile;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -460,9 +459,4 @@ fn restore_owners(stub: &mut Stub, table: &[&Fd], tree: &Tree) -> Result<(), Res
         ])?;
     }
     Ok(())
-}
-
-/// A readable duplicate of a description that only names its file.
-pub fn as_file(fd: &OwnedFd) -> io::Result<StdFile> {
-    Ok(StdFile::from(fd.try_clone()?))
 }

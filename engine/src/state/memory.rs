@@ -80,7 +80,7 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
 
     let id = c.tree.new_id();
     let mut state = MmState { mm: capture_mm(c)?, ..MmState::default() };
-    let mut source = PageSource::open(pid, &c.target.proc)?;
+    let mut source = PageSource::open(pid)?;
     for entry in &entries {
         if let Some(mut vma) = capture_vma(c, entry)? {
             context(&mut state.context, &vma, pid);

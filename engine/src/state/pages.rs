@@ -17,7 +17,6 @@ use stasis_format::writer::{WriteError, Writer};
 use super::memory::VDSO;
 use super::{CaptureError, Contents};
 use crate::model::Id;
-use crate::procfs::Proc;
 use crate::progress::Progress;
 use crate::sys::pagemap::{self, PageRegion, ScanMasks};
 use crate::sys::vm;
@@ -66,7 +65,7 @@ pub struct PageSource {
 
 impl PageSource {
     /// Opens the page tables of a process.
-    pub fn open(pid: i32, _proc: &Proc) -> Result<Self, CaptureError> {
+    pub fn open(pid: i32) -> Result<Self, CaptureError> {
         let open = |name: &str| {
             StdFile::open(format!("/proc/{pid}/{name}"))
                 .map_err(CaptureError::read(format!("/proc/{pid}/{name}"), pid))

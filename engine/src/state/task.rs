@@ -124,20 +124,19 @@ fn namespaces(c: &mut Capture) -> Result<Vec<Namespace>, CaptureError> {
 
 /// Raises the limits that stand in the way of building; [`restore_rlimits`] sets the right ones at the end.
 pub fn raise_rlimits(stub: &mut Stub) -> Result<(), RestoreError> {
+    use nix::sys::resource::{Resource, getrlimit};
+    let raised = [
+        Resource::RLIMIT_NOFILE,
+        Resource::RLIMIT_MEMLOCK,
+        Resource::RLIMIT_STACK,
+        Resource::RLIMIT_SIGPENDING,
+    ];
     let mut calls = Vec::new();
-    let at = stub.scratch();
-    for resource in [libc::RLIMIT_NOFILE, libc::RLIMIT_MEMLOCK, libc::RLIMIT_STACK, libc::RLIMIT_SIGPENDING] {
-        let current = nix::sys::resource::getrlimit(match resource {
-            libc::RLIMIT_NOFILE => nix::sys::resource::Resource::RLIMIT_NOFILE,
-            libc::RLIMIT_MEMLOCK => nix::sys::resource::Resource::RLIMIT_MEMLOCK,
-            libc::RLIMIT_STACK => nix::sys::resource::Resource::RLIMIT_STACK,
-            _ => nix::sys::resource::Resource::RLIMIT_SIGPENDING,
-        });
-        let Ok((_, hard)) = current else { continue };
-        let bytes = [hard.to_ne_bytes(), hard.to_ne_bytes()].concat();
-        let place = stub.put(u64::from(resource) * 16, &bytes)?;
-        debug_assert!(place >= at);
-        calls.push(Call::new("raising a limit", libc::SYS_prlimit64, &[0, resource.into(), place, 0]));
+    for (i, resource) in raised.into_iter().enumerate() {
+        let Ok((_, hard)) = getrlimit(resource) else { continue };
+        let place = stub.put(i as u64 * 16, &[hard.to_ne_bytes(), hard.to_ne_bytes()].concat())?;
+        let args = [0, resource as u64, place, 0];
+        calls.push(Call::new("raising a limit", libc::SYS_prlimit64, &args));
     }
     stub.run(&calls)?;
     Ok(())

@@ -52,6 +52,12 @@ pub struct CloneArgs {
 }
 
 impl CloneArgs {
+    /// A child process with this id, which has to live as long as the arguments.
+    fn with_pid(pid: &pid_t) -> Self {
+        let set_tid = std::ptr::from_ref(pid) as u64;
+        Self { exit_signal: libc::SIGCHLD as u64, set_tid, set_tid_size: 1, ..Self::default() }
+    }
+
     /// The structure's bytes, for a clone3 made inside another process.
     pub fn bytes(&self) -> Vec<u8> {
         [
@@ -78,15 +84,9 @@ impl CloneArgs {
 /// `EEXIST` means that the id is taken, `EPERM` that choosing one is not allowed. All signals are blocked in the
 /// child, so that a Ctrl-C meant for us does not reach half a process.
 pub fn fork_stub(pid: pid_t) -> io::Result<pid_t> {
-    let set_tid = [pid];
-    let args = CloneArgs {
-        exit_signal: libc::SIGCHLD as u64,
-        set_tid: set_tid.as_ptr() as u64,
-        set_tid_size: 1,
-        ..CloneArgs::default()
-    };
+    let args = CloneArgs::with_pid(&pid);
     let old = block_all();
-    // SAFETY: `args` and `set_tid` outlive the call; without CLONE_VM the child has its own copy of everything, and it
+    // SAFETY: `args` and `pid` outlive the call; without CLONE_VM the child has its own copy of everything, and it
     // makes nothing but system calls.
     let ret = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     if ret == 0 {
@@ -233,13 +233,7 @@ fn be_init(pid: pid_t, go: i32, said: i32) -> ! {
         if libc::read(go, (&raw mut byte).cast(), 1) != 1 {
             libc::_exit(125);
         }
-        let set_tid = [pid];
-        let args = CloneArgs {
-            exit_signal: libc::SIGCHLD as u64,
-            set_tid: set_tid.as_ptr() as u64,
-            set_tid_size: 1,
-            ..CloneArgs::default()
-        };
+        let args = CloneArgs::with_pid(&pid);
         let mut all: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&mut all);
         libc::sigprocmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());

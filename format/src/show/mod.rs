@@ -78,9 +78,18 @@ pub fn text(def: &FieldDef, value: &Value) -> String {
 
 /// A count of bytes, exact, with a rounded form beside it when it is large.
 pub fn size(bytes: u64) -> String {
+    match rounded(bytes) {
+        Some(rounded) => format!("{bytes} bytes ({rounded})"),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// A count of bytes, rounded down to a tenth of the largest binary unit that it reaches: `12.3 MiB`. Nothing below
+/// 1024, where there is nothing to round.
+pub fn rounded(bytes: u64) -> Option<String> {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
-        return format!("{bytes} bytes");
+        return None;
     }
     let mut tenths = u128::from(bytes) * 10;
     let mut unit = "";
@@ -91,7 +100,7 @@ pub fn size(bytes: u64) -> String {
         tenths /= 1024;
         unit = name;
     }
-    format!("{bytes} bytes ({}.{} {unit})", tenths / 10, tenths % 10)
+    Some(format!("{}.{} {unit}", tenths / 10, tenths % 10))
 }
 
 /// An octal mode with the type of the file when it has one.
