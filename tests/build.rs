@@ -1,4 +1,4 @@
-//! Compiles the victims, once against the shared C library and once statically.
+//! Compiles the victims, once against the shared C library and once statically, and the one that uses none.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,19 +12,27 @@ fn main() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
         .collect();
     sources.sort();
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    for (name, link) in [("victim", "-pie"), ("victim-static", "-static")] {
+    let checks = ["-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"];
+    let bare = [PathBuf::from("victims/bare/bare.c")];
+    for (name, flags, sources) in [
+        ("victim", &["-pthread", "-pie"][..], &sources[..]),
+        ("victim-static", &["-pthread", "-static"], &sources),
+        ("victim-bare", &["-static", "-nostdlib", "-ffreestanding"], &bare),
+    ] {
         let program = out.join(name);
-        let status = Command::new(&compiler)
-            .args(["-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", link, "-o"])
-            .arg(&program)
-            .args(&sources)
-            .status()
-            .unwrap_or_else(|error| {
-                panic!("the victims need a C compiler, and {compiler} cannot be run: {error}")
-            });
-        assert!(status.success(), "{compiler} could not build {name}");
+        compile(Command::new(compiler()).args(checks).args(flags).arg("-o").arg(&program).args(sources));
         let variable = name.to_uppercase().replace('-', "_");
         println!("cargo:rustc-env={variable}={}", program.display());
     }
+}
+
+fn compiler() -> String {
+    std::env::var("CC").unwrap_or_else(|_| "cc".to_owned())
+}
+
+fn compile(command: &mut Command) {
+    let status = command.status().unwrap_or_else(|error| {
+        panic!("the victims need a C compiler, and {} cannot be run: {error}", compiler())
+    });
+    assert!(status.success(), "a victim could not be built: {command:?}");
 }

@@ -15,6 +15,9 @@ pub const VICTIM: &str = env!("VICTIM");
 /// The victims, linked statically.
 pub const VICTIM_STATIC: &str = env!("VICTIM_STATIC");
 
+/// The program that uses no library, with a very small image.
+pub const VICTIM_BARE: &str = env!("VICTIM_BARE");
+
 /// A command for a program that nobody here wrote, without the descriptors that whoever runs the tests left open.
 pub fn foreign(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(VICTIM);

@@ -381,8 +381,8 @@ fn a_damaged_or_cut_image_restarts_nothing_and_leaves_no_file() {
     victim.checkpoint_and_kill(&image, &[]);
     let good = fs::read(&image).expect("the image");
     let broken = dir.path().join("broken.stasis");
-    // A prime number of steps over the image, so that every kind of record and all offsets in a page are hit.
-    let positions: Vec<usize> = (0..61).map(|step| step * good.len() / 61 + step % 7).collect();
+    // Each is tried in tests/damage.rs; here the commands are, at positions spread over all kinds of records.
+    let positions: Vec<usize> = (0..13).map(|step| step * good.len() / 13 + step % 7).collect();
     let attempt = |bytes: &[u8], what: &str| {
         fs::write(&broken, bytes).expect("a broken image");
         let invalid = run(stasis(["validate"]).arg(&broken));
