@@ -1,13 +1,16 @@
-//! `cargo xtask soak`: the end-to-end tests in a release build, again and again, until one fails or the rounds are up.
+//! `cargo xtask soak`: the end-to-end tests in a release build, again and again, then every fuzz target for a while.
 
 use anyhow::{Context, Result};
+use std::process::{Command, Stdio};
 
-use crate::step::{cargo, step};
+use crate::step::{self, cargo, step};
 use crate::tally::Tally;
 use crate::tools;
 
 /// Rounds when none are asked for.
 const ROUNDS: u32 = 20;
+/// Seconds that each fuzz target runs.
+const FUZZ_SECONDS: u32 = 300;
 
 /// Runs `ROUNDS` rounds, or as many as the first argument says.
 pub fn run(args: &[String]) -> Result<()> {
@@ -16,12 +19,37 @@ pub fn run(args: &[String]) -> Result<()> {
         None => ROUNDS,
     };
     tools::ensure_programs()?;
-    let engine = crate::step::build_engine()?.canonicalize()?;
+    let engine = step::build_engine()?.canonicalize()?;
     let mut tally = Tally::default();
     for round in 1..=rounds {
         step(&format!("round {round} of {rounds}"), || {
             tally.run(cargo(["test", "--release", "--package", "stasis-tests"]).env("STASIS_BIN", &engine))
         })?;
     }
+    fuzz(&mut tally)?;
     tally.close()
+}
+
+/// Runs the targets of `format/fuzz`, which takes cargo-fuzz and a nightly toolchain.
+fn fuzz(tally: &mut Tally) -> Result<()> {
+    let fuzz = |args: &[&str]| {
+        let mut command = Command::new("rustup");
+        command.args(["run", "nightly", "cargo", "fuzz"]).args(args).current_dir("format");
+        // These name the toolchain of the cargo that runs us.
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
+        command
+    };
+    let listed = fuzz(&["list"]).stderr(Stdio::null()).output().ok().filter(|output| output.status.success());
+    let Some(listed) = listed else {
+        println!(
+            "not fuzzed: `cargo install cargo-fuzz` and `rustup toolchain install nightly` are needed for it"
+        );
+        return Ok(());
+    };
+    for target in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+        let time = format!("-max_total_time={FUZZ_SECONDS}");
+        let run = step(&format!("fuzz {target}"), || step::run(&mut fuzz(&["run", target, "--", &time])));
+        tally.check(&format!("fuzz target {target}"), run);
+    }
+    Ok(())
 }
