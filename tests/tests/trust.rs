@@ -285,6 +285,16 @@ fn everything_that_cannot_be_carried_over_is_named_at_once_and_can_be_allowed() 
 }
 
 #[test]
+fn a_pipe_that_somebody_else_has_too_is_not_quietly_cut_in_two() {
+    let dir = host::workdir();
+    let mut victim = Program::victim(VICTIM, "sharedpipe", dir.path()).expect("the victim gets ready");
+    let child = child_of(dir.path());
+    refused(victim.pid(), &[&format!("process {child} outside has this pipe too")]);
+    victim.go();
+    victim.finish().must_be_intact();
+}
+
+#[test]
 fn a_file_that_lives_on_under_another_name_is_not_quietly_made_two() {
     let dir = host::workdir();
     let mut victim = Program::victim(VICTIM, "othername", dir.path()).expect("the victim gets ready");

@@ -56,3 +56,27 @@ KIND(othername, "a file that was deleted under the name it was opened by, and li
 	ready_and_wait();
 	CHECK_EQ(write(fd, "x", 1), 1, "writing to it");
 }
+
+KIND(sharedpipe, "both ends of a pipe, which a child has too; the child's pid is in `child`")
+{
+	int ends[2], told[2];
+	MUST(pipe2(ends, O_CLOEXEC));
+	MUST(pipe2(told, O_CLOEXEC));
+	pid_t child = MUST(fork());
+	if (!child) {
+		close_range(0, ends[0] - 1, 0);
+		char byte;
+		close(told[1]);
+		_exit(read(told[0], &byte, 1) != 0 || write(ends[1], "x", 1) != 1);
+	}
+	close(told[0]);
+	FILE *file = fopen("child", "w");
+	fprintf(file, "%d\n", child);
+	fclose(file);
+	ready_and_wait();
+	/* Nothing was taken from either: the child writes into what is still our pipe. */
+	close(told[1]);
+	char byte = 0;
+	CHECK(read(ends[0], &byte, 1) == 1 && byte == 'x', "what the child writes");
+	waitpid(child, NULL, 0);
+}

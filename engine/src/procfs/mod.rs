@@ -3,10 +3,12 @@
 //! Paths are bytes. The parsers never panic; what they do not understand is an error that quotes it.
 
 mod fdinfo;
+mod holders;
 mod maps;
 mod status;
 
 pub use fdinfo::*;
+pub use holders::holders_of_pipes;
 pub use maps::*;
 pub use status::*;
 

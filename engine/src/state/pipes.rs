@@ -3,8 +3,8 @@
 //! A pipe that leads out of the tree cannot be carried over; as standard input, output or error it is taken from the
 //! process that restarts the image.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
@@ -16,6 +16,7 @@ use super::files::{self, Open, Opened};
 use super::inodes;
 use super::{Capture, RestoreError};
 use crate::model::{Id, Object, Tree};
+use crate::procfs;
 use crate::refusal::Loss;
 use crate::sys;
 
@@ -43,26 +44,48 @@ impl Ends {
 
     /// Once all ends are known: which pipes are ours, which lead outside, and what is in ours.
     pub fn settle(self, c: &mut Capture, seen: &[(Id, Open)], table: &[Fd]) {
-        for id in self.known.into_values() {
-            let ends: Vec<(Id, &Open)> = seen
-                .iter()
-                .filter(|(file, _)| c.tree.files.get(file).is_some_and(|f| f.object == id))
-                .map(|(file, open)| (*file, open))
-                .collect();
-            settle_one(c, id, &ends, table);
+        let pipes: Vec<(Id, Vec<(Id, &Open)>)> = self
+            .known
+            .into_values()
+            .map(|id| {
+                let of = |file: &Id| c.tree.files.get(file).is_some_and(|f| f.object == id);
+                let ends = seen.iter().filter(|(file, _)| of(file)).map(|(file, open)| (*file, open));
+                (id, ends.collect())
+            })
+            .collect();
+        let closed: BTreeSet<u64> =
+            pipes.iter().filter(|(_, ends)| both(ends)).filter_map(|(_, ends)| inode_of(ends)).collect();
+        let holders = if closed.is_empty() {
+            BTreeMap::new()
+        } else {
+            procfs::holders_of_pipes(&closed, &[c.target.pid, std::process::id() as i32])
+        };
+        for (id, ends) in pipes {
+            let holder = inode_of(&ends).and_then(|inode| holders.get(&inode).copied());
+            settle_one(c, id, &ends, holder, table);
         }
     }
+}
+
+/// Whether a process has both ends.
+fn both(ends: &[(Id, &Open)]) -> bool {
+    let reads = ends.iter().any(|(_, o)| access(o) != libc::O_WRONLY);
+    let writes = ends.iter().any(|(_, o)| access(o) != libc::O_RDONLY);
+    reads && writes
+}
+
+fn inode_of(ends: &[(Id, &Open)]) -> Option<u64> {
+    ends.first().map(|(_, open)| open.stat.st_ino)
 }
 
 fn access(open: &Open) -> i32 {
     open.info.flags as i32 & libc::O_ACCMODE
 }
 
-fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], table: &[Fd]) {
-    let reads = ends.iter().any(|(_, o)| access(o) != libc::O_WRONLY);
-    let writes = ends.iter().any(|(_, o)| access(o) != libc::O_RDONLY);
+/// `holder` is a process outside that has a pipe of which both ends are in ours.
+fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], holder: Option<i32>, table: &[Fd]) {
     let Some((_, first)) = ends.first() else { return };
-    let alone = (reads && writes) || other_end_closed(&first.dup);
+    let alone = if both(ends) { holder.is_none() } else { other_end_closed(&first.dup) };
     let named = matches!(c.tree.objects.get(&id), Some(Object::Pipe(p)) if p.inode != 0);
     if alone || named {
         let size = sys::file::readable_bytes(&first.dup).unwrap_or(0) as u64;
@@ -99,11 +122,11 @@ fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], table: &[Fd]) {
             }
             continue;
         }
-        let what = format!(
-            "descriptor {} ({}): the other end of this pipe is outside",
-            open.fd,
-            open.link.escape_ascii()
-        );
+        let outside = match holder {
+            Some(pid) => format!("process {pid} outside has this pipe too"),
+            None => "the other end of this pipe is outside".to_owned(),
+        };
+        let what = format!("descriptor {} ({}): {outside}", open.fd, open.link.escape_ascii());
         if c.survey.lose(
             Loss::ForeignPipe,
             c.target.pid,
