@@ -6,6 +6,7 @@
 //! * [`target`], [`stub`]: a seized process, and one being built; system calls are run inside both.
 //!   [`identity`]: the process id.
 //! * [`revision1`]: the two calls of the patch of 2008.
+//! * [`checkpoint_self`], [`restart_self`]: the calls of a program on itself, from libstasis.
 //! * [`host`]: what this machine can do for them.
 //! * [`refusal`]: what cannot be carried over. [`progress`]: who watches.
 //! * [`procfs`]: what /proc says. [`arch`]: all that knows the processor. [`sys`]: all that is `unsafe`.
@@ -25,3 +26,5 @@ pub mod state;
 pub mod stub;
 pub mod sys;
 pub mod target;
+
+pub use stasis::{checkpoint_self, restart_self};
