@@ -43,12 +43,51 @@ pub struct Options {
     pub storage: Storage,
     /// Kill the process once the image is complete.
     pub kill: bool,
+    /// A thread that waits in a system call for this checkpoint, and what the call returns in the image.
+    pub answer: Option<Answer>,
+    /// What belongs to whoever makes the checkpoint.
+    pub leave_out: LeaveOut,
+}
+
+/// In the image a thread is behind the system call that it is in. The thread itself stays in its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The thread.
+    pub tid: i32,
+    /// What the call returns in the image.
+    pub value: i64,
+}
+
+/// Parts of the process that are there for the checkpoint only, so they are neither in the image nor in its way.
+#[derive(Debug, Clone, Default)]
+pub struct LeaveOut {
+    /// Numbers of descriptors.
+    pub fds: Vec<i32>,
+    /// Child processes.
+    pub children: Vec<i32>,
+    /// A seccomp filter, if it is the only one.
+    pub seccomp: bool,
+}
+
+impl LeaveOut {
+    /// Whether what seccomp does to the process is ours and lets every call pass that is made inside of it.
+    pub fn has_seccomp_of(&self, status: &Status) -> bool {
+        // Mode 2 of proc_pid_status(5): filters.
+        self.seccomp && status.seccomp == 2 && status.seccomp_filters == 1
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
         let storage = Storage { encoding: stasis_format::encoding::Encoding::NONE, level: 0 };
-        Self { allow: Vec::new(), embed_files: false, storage, kill: false }
+        Self {
+            allow: Vec::new(),
+            embed_files: false,
+            storage,
+            kill: false,
+            answer: None,
+            leave_out: LeaveOut::default(),
+        }
     }
 }
 
@@ -139,8 +178,9 @@ pub fn checkpoint<W: Write>(
         survey: &mut survey,
         contents: &mut contents,
         embed_files: opts.embed_files,
+        leave_out: &opts.leave_out,
     };
-    let captured = capture_task(&mut c);
+    let captured = capture_task(&mut c, opts.answer);
     // Reasons come before a failure: what cannot be carried over is often why something could not be read.
     if !survey.reasons.is_empty() {
         return Err(Error::Refused(survey.reasons));
@@ -229,7 +269,7 @@ fn status(proc: &Proc, pid: i32) -> Result<Status, CaptureError> {
 }
 
 /// Captures one process: every kind of state in turn.
-fn capture_task(c: &mut Capture) -> Result<(), Error> {
+fn capture_task(c: &mut Capture, answer: Option<Answer>) -> Result<(), Error> {
     let pid = c.target.pid;
     if c.target.threads.first().is_none_or(|t| t.tid != pid) {
         let what = "its first thread has ended while others run on";
@@ -237,7 +277,7 @@ fn capture_task(c: &mut Capture) -> Result<(), Error> {
         return Ok(());
     }
     let status = status(&c.target.proc, pid)?;
-    if status.seccomp != 0 {
+    if status.seccomp != 0 && !c.leave_out.has_seccomp_of(&status) {
         // A filter may kill the process for the calls that would be made inside.
         task::survey(c, &status)?;
         return Ok(());
@@ -256,9 +296,18 @@ fn capture_task(c: &mut Capture) -> Result<(), Error> {
     state.pending = signals::capture_pending(pid, true)?;
     state.itimers = timers::capture_itimers(c)?;
     state.posix_timers = timers::capture_posix(c)?;
+    let mut answered = false;
     for index in 0..c.target.threads.len() {
-        let thread = thread::capture(c, index)?;
+        let mut thread = thread::capture(c, index)?;
+        let tid = c.target.threads.get(index).map(|thread| thread.tid);
+        if let Some(answer) = answer.filter(|answer| Some(answer.tid) == tid) {
+            answered = arch::return_from_call(&mut thread.cpu, answer.value);
+        }
         state.threads.push(thread);
+    }
+    if let Some(Answer { tid, .. }) = answer.filter(|_| !answered) {
+        let why = format!("thread {tid} of process {pid} does not wait for this checkpoint");
+        return Err(Error::NotATarget(why));
     }
     c.tree.image.root = state.id;
     c.tree.tasks.push(state);

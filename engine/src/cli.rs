@@ -78,9 +78,22 @@ pub enum Command {
         /// Directory, made if it is not there
         dir: PathBuf,
     },
+    /// Save or replace the process that asks for it on descriptor 3, for libstasis
+    #[command(hide = true)]
+    Call {
+        /// What is asked for
+        operation: Operation,
+    },
     /// List the steps of a checkpoint and a restart, for tests that interrupt them
     #[command(hide = true)]
     Steps,
+}
+
+/// What a process asks for on itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Operation {
+    Checkpoint,
+    Restart,
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// A worker for whoever has the other end of this socket.
+    pub fn of(front: UnixStream) -> Self {
+        Self { front, signalled: Arc::default(), given_up: AtomicBool::new(false) }
+    }
+
     /// Whether the checkpoint is called off.
     pub fn is_cancelled(&self) -> bool {
         if self.signalled.load(Ordering::Relaxed) || self.given_up.load(Ordering::Relaxed) {

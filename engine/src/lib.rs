@@ -8,12 +8,14 @@
 //! * [`revision1`]: the two calls of the patch of 2008.
 //! * [`checkpoint_self`], [`restart_self`]: the calls of a program on itself, from libstasis.
 //! * [`host`]: what this machine can do for them.
-//! * [`refusal`]: what cannot be carried over. [`progress`]: who watches.
+//! * [`refusal`]: what cannot be carried over. [`errno`]: failures as the two calls return them.
+//!   [`progress`]: who watches.
 //! * [`procfs`]: what /proc says. [`arch`]: all that knows the processor. [`sys`]: all that is `unsafe`.
 #![deny(unsafe_code)]
 
 pub mod arch;
 pub mod checkpoint;
+pub mod errno;
 pub mod host;
 pub mod identity;
 pub mod model;

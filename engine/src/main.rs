@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Syscall(call) => commands::syscall::run(call),
         Command::Completions { shell } => commands::shell::completions(*shell),
         Command::Man { dir } => commands::shell::man(dir),
+        Command::Call { operation } => commands::call::run(*operation),
         Command::Steps => commands::steps::run(),
     };
     // Whoever read our output has seen enough (`stasis inspect FILE | head`); of images every byte is wanted.

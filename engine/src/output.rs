@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
 
 use crate::front::Worker;
 
@@ -191,19 +192,22 @@ impl Write for Sink<'_> {
 #[derive(Debug)]
 pub struct Stream<'a> {
     file: File,
+    is_socket: bool,
     worker: &'a Worker,
 }
 
 impl<'a> Stream<'a> {
-    fn new(file: File, worker: &'a Worker) -> io::Result<Self> {
+    /// A stream into `file`, which is a pipe, a socket or a terminal.
+    pub fn new(file: File, worker: &'a Worker) -> io::Result<Self> {
         // A description of our own: making the one we were given non-blocking would show in other processes.
-        let own = if file.metadata()?.file_type().is_fifo() {
+        let kind = file.metadata()?.file_type();
+        let own = if kind.is_fifo() {
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path).ok()
         } else {
             None
         };
-        Ok(Self { file: own.unwrap_or(file), worker })
+        Ok(Self { file: own.unwrap_or(file), is_socket: kind.is_socket(), worker })
     }
 
     fn when_ready<T>(&self, mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -233,11 +237,19 @@ impl<'a> Stream<'a> {
 
 impl Write for Stream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.when_ready(|| (&self.file).write(bytes))
+        // A socket takes part of a write and waits for the rest, unless it is told not to.
+        let now = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        self.when_ready(|| match self.is_socket {
+            true => Ok(send(self.file.as_raw_fd(), bytes, now)?),
+            false => (&self.file).write(bytes),
+        })
     }
 
     fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.when_ready(|| (&self.file).write_vectored(parts))
+        match self.is_socket {
+            true => self.write(parts.iter().find(|part| !part.is_empty()).map_or(&[], |part| part)),
+            false => self.when_ready(|| (&self.file).write_vectored(parts)),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -111,6 +111,15 @@ pub fn interrupted_sleep(regs: &Regs) -> Option<(u64, u64)> {
     }
 }
 
+/// Ends the system call that a captured thread is in, with this result; false if it is in none.
+pub fn return_from_call(cpu: &mut CpuX86_64, value: i64) -> bool {
+    let is_inside = cpu.orig_rax.cast_signed() >= 0;
+    if is_inside {
+        (cpu.rax, cpu.orig_rax) = (value.cast_unsigned(), u64::MAX);
+    }
+    is_inside
+}
+
 /// Bytes in front of a thread's instruction pointer that [`original_call`] looks at.
 pub const CALL_PREFIX: u64 = 7;
 

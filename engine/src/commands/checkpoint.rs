@@ -82,6 +82,7 @@ fn work(args: &Checkpoint, output: Option<&Path>, worker: &Worker) -> Result<(),
         embed_files: args.embed_files,
         storage: Storage { encoding: args.compress.encoding, level: args.compress.level },
         kill: args.kill,
+        ..Options::default()
     };
     let (cancelled, pause) = (|| worker.is_cancelled(), || worker.pause());
     let watch = Watch::new(&cancelled, &pause);
@@ -96,7 +97,7 @@ fn work(args: &Checkpoint, output: Option<&Path>, worker: &Worker) -> Result<(),
 
 /// Waits while another `stasis` holds the process: one whose front was killed needs a moment to put it back, and two
 /// checkpoints at the same time come one after the other.
-fn wait_for_others(pid: i32, worker: &Worker) {
+pub fn wait_for_others(pid: i32, worker: &Worker) {
     while let Some(other) = other_worker(pid) {
         // It has ended meanwhile, or cannot be waited for.
         let Ok(other) = stasis_engine::sys::pidfd::open(other) else { return };

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod call;
 pub mod check;
 pub mod checkpoint;
 pub mod inspect;

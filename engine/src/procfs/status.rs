@@ -119,6 +119,8 @@ pub struct Status {
     pub no_new_privs: bool,
     /// Seccomp mode.
     pub seccomp: u32,
+    /// Seccomp filters in force; 0 from kernels that do not tell (before 5.9).
+    pub seccomp_filters: u32,
     /// Whether a shadow stack is in use.
     pub shadow_stack: bool,
 }
@@ -158,6 +160,7 @@ pub fn parse_status(text: &[u8]) -> Result<Status, ParseError> {
             b"CapAmb" => s.cap_amb = hex()?,
             b"NoNewPrivs" => s.no_new_privs = one()? != 0,
             b"Seccomp" => s.seccomp = one()?,
+            b"Seccomp_filters" => s.seccomp_filters = one()?,
             b"x86_Thread_features" => s.shadow_stack = words().any(|w| w == b"shstk"),
             _ => {}
         }

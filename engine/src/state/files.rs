@@ -74,6 +74,9 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     let mut seen: Vec<(Id, Open)> = Vec::new();
     let mut pending_pipes = pipes::Ends::default();
     for fd in c.target.proc.fds().map_err(CaptureError::read("the list of descriptors", pid))? {
+        if c.leave_out.fds.contains(&fd) {
+            continue;
+        }
         let open = examine(c, &pidfd, fd)?;
         let cloexec = u32::from(open.info.flags & libc::O_CLOEXEC as u32 != 0);
         let known = seen.iter().find(|(_, o)| same_description(pid, o, &open)).map(|(id, _)| *id);

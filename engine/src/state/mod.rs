@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use crate::checkpoint::LeaveOut;
 use crate::model::{Id, Tree};
 use crate::refusal::Survey;
 use crate::stub::StubError;
@@ -38,6 +39,8 @@ pub struct Capture<'a> {
     pub contents: &'a mut Contents,
     /// Whether mapped and opened files go into the image too.
     pub embed_files: bool,
+    /// What belongs to whoever makes the checkpoint.
+    pub leave_out: &'a LeaveOut,
 }
 
 /// Contents that go into the image after all metadata.

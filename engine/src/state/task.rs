@@ -29,11 +29,12 @@ const NAMESPACES: &[(&str, u32)] = &[
 /// Looks for what cannot be carried over.
 pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
     let pid = c.target.pid;
-    if status.seccomp != 0 {
+    if status.seccomp != 0 && !c.leave_out.has_seccomp_of(status) {
         let what = format!("a seccomp filter is in force (mode {})", status.seccomp);
         c.survey.refuse(Loss::Seccomp, pid, what, "start it without the sandbox");
     }
-    let children = c.target.proc.children().map_err(CaptureError::read("the list of children", pid))?;
+    let mut children = c.target.proc.children().map_err(CaptureError::read("the list of children", pid))?;
+    children.retain(|child| !c.leave_out.children.contains(child));
     if !children.is_empty() {
         let list = children.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
         let what = format!("it has child processes ({list}), and trees are not carried over yet");

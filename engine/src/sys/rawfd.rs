@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
 fn check(ret: isize) -> Result<usize, i32> {
     usize::try_from(ret).map_err(|_| io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
@@ -14,6 +14,14 @@ fn check(ret: isize) -> Result<usize, i32> {
 pub fn is_open(fd: RawFd) -> Result<(), i32> {
     // SAFETY: only numbers are passed.
     check(unsafe { libc::fcntl(fd, libc::F_GETFD) } as isize).map(drop)
+}
+
+/// Takes over a descriptor that whoever started this process has opened for it. To be called once for a number, and before
+/// anything else could have opened one.
+pub fn take(fd: RawFd) -> Result<OwnedFd, i32> {
+    is_open(fd)?;
+    // SAFETY: it is open, and by the contract above nobody else in this process knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// One read(2).
