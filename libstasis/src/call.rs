@@ -82,14 +82,12 @@ fn judge(fd: c_int, flags: c_ulong) -> Result<i32, i32> {
     }
 }
 
-/// Runs `body` with all signals blocked and no other call going on, and leaves errno as it was.
+/// Runs `body` with all signals blocked and no other call going on.
 fn unnoticed<T>(body: impl FnOnce() -> Result<T, i32>) -> Result<T, i32> {
-    let errno = sys::errno();
     let mask = sys::block_signals();
     let held = lock::take();
     let result = body();
     drop(held);
-    sys::set_errno(errno);
     sys::set_signal_mask(mask);
     result
 }
@@ -106,9 +104,9 @@ fn ask(operation: Operation, pid: c_int, fd: c_int, revision: i32) -> Result<Lif
         }
     };
     sys::close(theirs);
-    if matches!(operation, Operation::Restart) {
+    if operation == Operation::Restart {
         // The files of the image come through it, when the process is past its execve(2). A failure shows there.
-        let _ = sys::keep_over_exec(ours, true);
+        let _ = sys::keep_over_exec(ours);
     }
     sys::set_ptracer(helper.pid);
     let was_dumpable = sys::is_dumpable();
@@ -137,9 +135,7 @@ fn ask(operation: Operation, pid: c_int, fd: c_int, revision: i32) -> Result<Lif
     sys::set_ptracer(0);
     if !matches!(life, Ok(Life::Restarted)) {
         sys::close(ours);
-        sys::close(helper.pidfd);
-        // It is our child only if we are a subreaper or the init of a PID namespace.
-        sys::reap(helper.pid);
+        helper.end();
     }
     life
 }

@@ -11,8 +11,8 @@
 //! # }
 //! ```
 //!
-//! The work is done by a helper, the program `stasis`, which is started for the time of one call, is nobody's child and
-//! leaves neither a signal nor a zombie with the caller.
+//! The work is done by a helper, the program `stasis`, which is started for the time of one call and of which the caller
+//! sees neither a signal nor a zombie.
 //!
 //! * [`wire`]: what caller and helper say to each other; the helper uses it too.
 //! * `call`: one call from its beginning to both of its returns. `lock`: one call at a time.

@@ -1,6 +1,6 @@
 //! `stasis call`: the helper that libstasis starts for the time of one call on the calling process.
 //!
-//! It is nobody's child, has all signals blocked and a session of its own, and holds two descriptors: the socket on which
+//! Its parent is a child of the caller that only waits for it. It has all signals blocked and a session of its own, and holds two descriptors: the socket on which
 //! the request comes and the answer goes (`stasis::wire`), and what the image goes to or comes from. When the caller
 //! ends, the socket does, and what is not done by then is called off.
 
@@ -100,7 +100,8 @@ fn save(request: &Request, mut image: File, worker: &Worker) -> Result<Answer, F
         options.answer = Some(checkpoint::Answer { tid: request.thread, value: 0 });
         options.leave_out = LeaveOut {
             fds: vec![request.socket, request.pidfd],
-            children: vec![std::process::id().cast_signed()],
+            // The one that waits for us.
+            children: vec![std::os::unix::process::parent_id().cast_signed()],
             seccomp: false,
         };
         if is_ours_alone(request, &image)? {
