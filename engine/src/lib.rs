@@ -28,5 +28,6 @@ pub mod state;
 pub mod stub;
 pub mod sys;
 pub mod target;
+pub mod way_back;
 
 pub use stasis::{checkpoint_self, restart_self};

@@ -10,6 +10,7 @@ use crate::arch;
 use crate::procfs::Proc;
 use crate::sys::ptrace::{self, Regs, Stop};
 use crate::sys::vm;
+use crate::way_back::{Code, WayBack};
 
 /// Why a process could not be seized.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,8 @@ pub struct Thread {
     /// Signals that arrived during our calls and cannot be blocked.
     postponed: Vec<i32>,
     gone: bool,
+    /// Stack pointer for calls of ours, below which a frame leads back.
+    frame: Option<u64>,
 }
 
 /// A seized process.
@@ -79,6 +82,8 @@ pub struct Target {
     /// Private memory that it may read and write, where results of calls made inside can be put for a moment.
     pub writable: Vec<(u64, u64)>,
     syscall_insn: u64,
+    /// How threads get back by themselves should we be killed while they make our calls.
+    way_back: Option<WayBack>,
 }
 
 /// Rounds of looking for new threads before giving up.
@@ -88,7 +93,8 @@ impl Target {
     /// Seizes and stops all threads of a process.
     pub fn seize(pid: i32) -> Result<Self, TargetError> {
         let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
-        let mut target = Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0 };
+        let mut target =
+            Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0, way_back: None };
         for _ in 0..MAX_ROUNDS {
             let tids = target.proc.tids().map_err(|_| TargetError::Gone(pid))?;
             let new: Vec<i32> =
@@ -131,6 +137,7 @@ impl Target {
             corrected: false,
             postponed: Vec::new(),
             gone: false,
+            frame: None,
         };
         match thread.wait_event() {
             Ok(stopped_by) => {
@@ -141,7 +148,11 @@ impl Target {
                 }
                 let found = thread.regs.rax;
                 arch::hide_interruption(&mut thread.regs);
-                thread.corrected = thread.regs.rax != found;
+                if thread.regs.rax != found {
+                    // At once, so that it holds should we be killed; again when the thread is put back.
+                    thread.corrected = true;
+                    thread.gone = ptrace::set_regs(tid, &thread.regs).is_err();
+                }
             }
             Err(_) => thread.gone = true,
         }
@@ -175,11 +186,42 @@ impl Target {
 
     /// Makes a system call inside thread number `index`; the result is the kernel's, negative errno for an error.
     pub fn call(&mut self, index: usize, nr: i64, args: [u64; 6]) -> Result<i64, TargetError> {
-        let (pid, insn) = (self.pid, self.syscall_insn);
-        match self.threads.get_mut(index) {
-            Some(thread) => thread.call(insn, nr, args),
-            None => Err(TargetError::Died { pid }),
+        let pid = self.pid;
+        let thread = self.threads.get_mut(index).ok_or(TargetError::Died { pid })?;
+        if let Some(way_back) = self.way_back.as_ref().filter(|_| thread.frame.is_none()) {
+            thread.frame = way_back.frame_of(index, thread)?;
         }
+        let insn = match (&self.way_back, thread.frame) {
+            (Some(way_back), Some(_)) => way_back.code.syscall,
+            _ => self.syscall_insn,
+        };
+        thread.call(insn, nr, args)
+    }
+
+    /// Gives all threads a way back, should we be killed while they make calls for us. `code` is where it leads over,
+    /// `stack` the area `[stack]` of the process.
+    ///
+    /// The leader's frame lies on its own stack, those of the others in an area that is mapped for them.
+    pub fn prepare_way_back(&mut self, code: Code, stack: Option<(u64, u64)>) -> Result<(), TargetError> {
+        let Some(leader) = self.threads.first() else { return Ok(()) };
+        let way_back = WayBack::on_stack(self.pid, code, leader, stack);
+        let others = self.threads.len() > 1 || !way_back.has_stack();
+        self.way_back = Some(way_back);
+        if others {
+            let args = WayBack::area_args(self.threads.len());
+            let at = self.call(0, libc::SYS_mmap, args)?;
+            match &mut self.way_back {
+                Some(way_back) if at > 0 => way_back.area = Some((at as u64, args[1])),
+                // No room for it: the leader at least has one.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Where results of calls inside may be written without borrowing memory from the process.
+    pub fn result_area(&self) -> Option<u64> {
+        self.way_back.as_ref().and_then(WayBack::result_area)
     }
 
     /// Corrects the registers that thread number `index` will run on with.
@@ -194,7 +236,27 @@ impl Target {
     /// Puts every thread back to where it was found, all still stopped. No call is made inside from here on, so that
     /// whatever becomes of us, SIGKILL included, the kernel lets an unchanged process run on.
     pub fn settle(&mut self) -> Result<(), TargetError> {
-        self.threads.iter_mut().try_for_each(Thread::settle)
+        let mut result = Ok(());
+        // The leader last: it removes the area in which the others' ways back lie.
+        for thread in self.threads.iter_mut().skip(1) {
+            result = result.and(thread.settle());
+        }
+        let area = self.way_back.as_mut().and_then(|w| w.area.take());
+        if let Some((start, len)) = area.filter(|_| self.threads.first().is_some_and(|t| !t.gone)) {
+            let unmapped = self.call(0, libc::SYS_munmap, [start, len, 0, 0, 0, 0]);
+            result = result.and(unmapped.map(drop));
+        }
+        if let Some(leader) = self.threads.first_mut() {
+            result = result.and(leader.settle());
+        }
+        if let Some(Err(error)) = self.way_back.take().map(WayBack::clear_stack) {
+            // Nothing lives below the stack pointer; it would be in the image, though.
+            tracing::debug!(pid = self.pid, %error, "the stack could not be cleared");
+        }
+        for thread in &mut self.threads {
+            thread.frame = None;
+        }
+        result
     }
 
     /// Lets everything run on (or, with `kill`, ends it first, so that nothing runs between image and death).
@@ -236,11 +298,14 @@ impl Thread {
     fn call(&mut self, insn: u64, nr: i64, args: [u64; 6]) -> Result<i64, TargetError> {
         let tid = self.tid;
         let failed = |source| TargetError::Call { tid, source };
+        let mut regs = arch::call_regs(&self.regs, insn, nr, args);
+        regs.rsp = self.frame.unwrap_or(regs.rsp);
+        ptrace::set_regs(tid, &regs).map_err(failed)?;
+        // Only now that the way back, which has the thread's own mask, is there.
         if !self.dirty {
-            ptrace::set_sigmask(tid, !0).map_err(failed)?;
             self.dirty = true;
+            ptrace::set_sigmask(tid, !0).map_err(failed)?;
         }
-        ptrace::set_regs(tid, &arch::call_regs(&self.regs, insn, nr, args)).map_err(failed)?;
         self.next_syscall_stop()?;
         self.next_syscall_stop()?;
         Ok(arch::result(&ptrace::get_regs(tid).map_err(failed)?))
@@ -290,11 +355,12 @@ impl Thread {
                 }
             }
         }
-        if self.dirty || self.corrected {
-            ptrace::set_regs(tid, &self.regs).map_err(failed)?;
-        }
+        // The registers last: until then the way back holds, which sets both.
         if self.dirty {
             ptrace::set_sigmask(tid, self.sigmask).map_err(failed)?;
+        }
+        if self.dirty || self.corrected {
+            ptrace::set_regs(tid, &self.regs).map_err(failed)?;
         }
         (self.dirty, self.corrected) = (false, false);
         Ok(())
@@ -313,6 +379,9 @@ impl Thread {
 
 impl Drop for Target {
     fn drop(&mut self) {
+        if let Err(error) = self.settle() {
+            tracing::debug!(pid = self.pid, %error, "a thread could not be put back");
+        }
         let mut again: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for thread in &mut self.threads {
             if let Err(e) = thread.release() {

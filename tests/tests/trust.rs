@@ -1,7 +1,8 @@
 //! What must hold when something goes wrong: a target is never lost, a refusal is one message that names the reason,
 //! and a restart that fails leaves nothing behind.
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -108,6 +109,41 @@ fn a_checkpoint_killed_between_its_steps_leaves_the_target_running_and_no_image(
     wait::until("the target to run again", || !host::is_mentioned(&image) && host::is_free(victim.pid()));
     victim.go();
     assert_eq!(victim.finish(), Verdict::Intact, "after {ROUNDS} blows");
+}
+
+/// The front's worker holds the target; both are killed, as `pkill -9 -f stasis` or an out-of-memory killer would.
+#[test]
+fn a_target_survives_when_all_of_the_engine_is_killed_at_any_moment() {
+    const ROUNDS: u32 = 100;
+    for kind in ["idle", "registers", "handler", "threads", "avx2", "ticking", "pipes"] {
+        let dir = host::workdir();
+        let image = dir.path().join("image.stasis");
+        let mut victim = Program::victim(VICTIM, kind, dir.path()).expect("the victim gets ready");
+        let pid = victim.pid().to_string();
+        let start = Instant::now();
+        checkpoint(victim.pid(), &image, &[]).succeeded();
+        let whole = start.elapsed();
+        for round in 0..ROUNDS {
+            let mut engine =
+                stasis(["checkpoint", &pid, "-o"]).arg(&image).spawn().expect("the engine can be run");
+            // Not to wait for anything: this is where the blow falls, spread over the whole of a checkpoint.
+            std::thread::sleep(whole * round / ROUNDS);
+            let front = pid_of(&engine);
+            let workers = fs::read_to_string(format!("/proc/{front}/task/{front}/children"));
+            for worker in workers.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()) {
+                let _ = kill(Pid::from_raw(worker), Signal::SIGKILL);
+            }
+            let _ = engine.kill();
+            end_of(&mut engine, "a killed checkpoint");
+            assert!(
+                run(stasis(["validate"]).arg(&image)).status.success(),
+                "{kind}, blow {round}: the image"
+            );
+        }
+        wait::until("the target to run again", || !host::is_mentioned(&image) && host::is_free(victim.pid()));
+        victim.go();
+        assert_eq!(victim.finish(), Verdict::Intact, "{kind}, after {ROUNDS} blows");
+    }
 }
 
 fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {

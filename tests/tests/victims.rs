@@ -72,7 +72,7 @@ victims! {
 fn no_kind_of_victim_is_forgotten() {
     /// What other tests use, in `trust.rs`, `running.rs` and the benchmark.
     const ELSEWHERE: &[&str] =
-        &["counter", "tracer", "zombie", "unsupported", "othername", "ballast", "vessel"];
+        &["counter", "tracer", "zombie", "unsupported", "othername", "sharedpipe", "ballast", "vessel"];
     let output = Command::new(VICTIM).output().expect("the victim program runs");
     let listed = String::from_utf8(output.stdout).expect("names are text");
     let mut kinds: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();

@@ -3,6 +3,7 @@
 use stasis_format::record::CpuX86_64;
 
 use crate::sys::ptrace::Regs;
+use crate::sys::vm;
 
 /// ELF machine number of this architecture.
 pub const ELF_MACHINE: u32 = 62;
@@ -17,6 +18,8 @@ pub const SYSCALL_INSN: [u8; 2] = [0x0f, 0x05];
 pub const ARCH_MAP_VDSO_64: u64 = 0x2003;
 
 /// Errors inside the kernel that ask for the call to be made again (include/linux/errno.h).
+const ERESTARTSYS: i64 = 512;
+const ERESTARTNOINTR: i64 = 513;
 const ERESTARTNOHAND: i64 = 514;
 const ERESTART_RESTARTBLOCK: i64 = 516;
 
@@ -98,6 +101,18 @@ pub fn without_restart_block(regs: &mut Regs) {
     }
 }
 
+/// What the kernel would make of an interrupted call when the thread runs on: the call again, from its first
+/// instruction. One that would be continued from the kernel's restart block starts anew with its original arguments.
+pub fn interrupted_again(regs: &Regs) -> Regs {
+    let mut regs = *regs;
+    let again = [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK];
+    if regs.orig_rax as i64 >= 0 && again.contains(&(regs.rax as i64).wrapping_neg()) {
+        regs.rax = regs.orig_rax;
+        regs.rip = regs.rip.wrapping_sub(SYSCALL_INSN.len() as u64);
+    }
+    regs
+}
+
 /// If the thread was taken in a relative sleep whose remaining time the kernel has written out, the addresses of
 /// the requested and of the remaining time (`struct timespec`); a `0` second part means that nothing was written.
 pub fn interrupted_sleep(regs: &Regs) -> Option<(u64, u64)> {
@@ -120,26 +135,25 @@ pub fn return_from_call(cpu: &mut CpuX86_64, value: i64) -> bool {
     is_inside
 }
 
-/// Bytes in front of a thread's instruction pointer that [`original_call`] looks at.
-pub const CALL_PREFIX: u64 = 7;
-
-/// Finds out which call a thread is in that goes on by restart_syscall(2) because it was stopped once before: the
-/// kernel has forgotten its number, but nearly always the code has it as `mov $nr, %eax; syscall`. `code` are the
-/// [`CALL_PREFIX`] bytes in front of the instruction pointer.
-pub fn original_call(regs: &mut Regs, code: [u8; CALL_PREFIX as usize]) {
+/// Finds out which call a thread of process `pid` is in that goes on by restart_syscall(2) because it was stopped once
+/// before: the kernel has forgotten its number, but nearly always the code has it as `mov $nr, %eax; syscall`.
+pub fn find_original_call(pid: i32, regs: &mut Regs) {
     const RESTARTABLE: &[i64] =
         &[libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_poll, libc::SYS_futex];
+    if regs.orig_rax as i64 != libc::SYS_restart_syscall || regs.rax as i64 != -ERESTART_RESTARTBLOCK {
+        return;
+    }
+    let mut code = [0u8; 7];
+    let before = regs.rip.wrapping_sub(code.len() as u64);
+    if vm::read_exact_at(pid, before, &mut code).is_err() {
+        return;
+    }
     if let [0xb8, a, b, c, d, 0x0f, 0x05] = code {
         let nr = i64::from(i32::from_le_bytes([a, b, c, d]));
         if RESTARTABLE.contains(&nr) {
             regs.orig_rax = nr as u64;
         }
     }
-}
-
-/// Whether a thread is in a call that goes on by restart_syscall(2).
-pub fn is_restarted_call(regs: &Regs) -> bool {
-    regs.orig_rax as i64 == libc::SYS_restart_syscall && regs.rax as i64 == -ERESTART_RESTARTBLOCK
 }
 
 /// The interrupted call of a thread as it was made: number and arguments.
@@ -173,6 +187,6 @@ copy_regs!(
 );
 
 /// XCR0 as the kernel leaves it in the software-reserved bytes of the legacy area (offset 464).
-fn xfeatures(xstate: &[u8]) -> u64 {
+pub fn xfeatures(xstate: &[u8]) -> u64 {
     xstate.get(464..472).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
 }

@@ -19,7 +19,7 @@ impl Capture<'_> {
     ) -> Result<(i64, [u8; N]), CaptureError> {
         const { assert!(N as u64 <= ROOM) };
         let pid = self.target.pid;
-        let place = self.borrowed_place();
+        let place = self.target.result_area().unwrap_or_else(|| self.borrowed_place());
         let mut saved = [0u8; N];
         vm::read_exact_at(pid, place, &mut saved).map_err(CaptureError::read("the stack", pid))?;
         let ret = self.target.call(index, nr, args(place));

@@ -14,6 +14,7 @@ use crate::procfs::{self, SmapEntry};
 use crate::refusal::Loss;
 use crate::stub::{BOOT_LEN, Call, Stub};
 use crate::sys;
+use crate::way_back::Code;
 
 /// Kinds of area, [`Vma::kind`].
 pub const ANON: u32 = 1;
@@ -77,6 +78,10 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
         .filter(|e| e.map.read && e.map.write && !e.map.shared && e.map.path.first() != Some(&b'/'))
         .map(|e| (e.map.start, e.map.end))
         .collect();
+    if let Some(code) = Code::find(pid, &entries) {
+        let stack = entries.iter().find(|e| e.map.path == b"[stack]").map(|e| (e.map.start, e.map.end));
+        c.target.prepare_way_back(code, stack)?;
+    }
 
     let id = c.tree.new_id();
     let mut state = MmState { mm: capture_mm(c)?, ..MmState::default() };

@@ -36,12 +36,7 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
         None => return Err(CaptureError::Target(crate::target::TargetError::Died { pid: c.target.pid })),
     };
     let mut regs = regs;
-    if arch::is_restarted_call(&regs) {
-        let mut code = [0u8; arch::CALL_PREFIX as usize];
-        if vm::read_exact_at(c.target.pid, regs.rip.wrapping_sub(arch::CALL_PREFIX), &mut code).is_ok() {
-            arch::original_call(&mut regs, code);
-        }
-    }
+    arch::find_original_call(c.target.pid, &mut regs);
     let xstate = ptrace::get_xstate(tid).map_err(CaptureError::read(what("the extended registers"), tid))?;
 
     let mut thread = Thread {
