@@ -27,6 +27,7 @@ pub mod revision1;
 pub mod state;
 pub mod stub;
 pub mod sys;
+pub mod takeover;
 pub mod target;
 pub mod way_back;
 

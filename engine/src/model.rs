@@ -79,6 +79,8 @@ pub struct ThreadState {
     pub cpu: CpuX86_64,
     /// Signals pending for it alone.
     pub pending: Vec<Sigpending>,
+    /// The id that it had, where a restart could not give it the same.
+    pub former_tid: Option<u32>,
 }
 
 /// An address space.

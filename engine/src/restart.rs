@@ -12,10 +12,13 @@
 //! effect. Undone on failure: the [`Stub`] guard kills the process being built; files made for it never had a name.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use stasis_format::encoding::Encoding;
 use stasis_format::error::ReadError;
 use stasis_format::extent::ExtentHead;
 use stasis_format::parser::Event;
@@ -25,7 +28,7 @@ use stasis_format::record::{Body, Creds};
 use crate::arch;
 use crate::checkpoint::uuid;
 use crate::identity;
-use crate::model::{BuildError, Builder, MmState, TaskState, Tree};
+use crate::model::{BuildError, Builder, MmState, Object, TaskState, Tree};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
 use crate::state::files::{self, Opened, Redirects};
@@ -33,6 +36,7 @@ use crate::state::fill::{Filler, Space};
 use crate::state::{RestoreError, anon, creds, fs, inodes, locks, memory, signals, task, thread, timers};
 use crate::stub::{Call, Stub, StubError};
 use crate::sys::{self, process};
+use crate::takeover::{self, Place, TakeoverError};
 
 /// The steps in order, as [`Progress::step`] announces them.
 pub const STEPS: &[&str] = &["read", "host", "open", "create", "contents", "build", "go"];
@@ -80,9 +84,23 @@ pub enum Error {
     /// The new process could not be built.
     #[error(transparent)]
     Stub(#[from] StubError),
+    /// The process that is to be replaced could not be taken over.
+    #[error(transparent)]
+    Takeover(#[from] TakeoverError),
     /// It was called off.
     #[error("the restart was called off")]
     Cancelled,
+}
+
+/// Why a process was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReplaced {
+    /// It is as it was.
+    #[error(transparent)]
+    Unharmed(Error),
+    /// It was in the middle of becoming another, and has been ended.
+    #[error("the process could not be replaced and has ended: {0}")]
+    Lost(Error),
 }
 
 /// Restarts the image that `source` gives, and takes not one byte behind its TAIL.
@@ -99,48 +117,213 @@ pub fn restart<R: Read + Send>(
     check_host(&tree)?;
 
     progress.step("open");
-    let redirects = Redirects { paths: opts.redirects.clone() };
+    let redirects = Redirects { paths: opts.redirects.clone(), standard: None };
     let mut opened = files::open_all(&tree, &redirects, opts.force_files)?;
     files::move_up(&tree, &mut opened)?;
 
     progress.step("create");
+    let t = only_task(&tree)?;
+    check_creds(&tree, t, &creds_of(std::process::id() as i32)?)?;
+    let identity = identity::create(t.task.pid, opts.detach).map_err(|e| Error::Host(e.to_string()))?;
+    let mut stub = Stub::adopt(identity.pid)?;
+    empty(&mut stub, part(&tree.mms, t.task.mm, "address space")?)?;
+    task::restore_session(&mut stub, &t.task)?;
+    task::raise_rlimits(&mut stub)?;
+    finish(stub, &mut reader, first, &tree, opened, progress)?;
+    let child = identity.keep();
+    Ok(Restarted { child, pid: identity.pid, own_pid: t.task.pid as i32 })
+}
+
+/// Replaces a running process by the one in the image, as an execve(2) does: its PID, parent, process group and session
+/// stay. Takes not one byte behind the image's TAIL.
+///
+/// All of the image is read and judged first, so that an error of that kind leaves the process as it was. What fails
+/// after the process has begun to be another one ends it, as the kernel does in execve(2).
+pub fn into(
+    place: &Place,
+    image: &mut File,
+    opts: &Options,
+    progress: &dyn Progress,
+) -> Result<(), NotReplaced> {
+    let unharmed = NotReplaced::Unharmed;
+    progress.step("read");
+    let mut image = validated(image).map_err(unharmed)?;
+    let mut reader = Reader::new(&mut image);
+    let (mut tree, first) = read_metadata(&mut reader).map_err(unharmed)?;
+
+    progress.step("host");
+    check_host(&tree).map_err(unharmed)?;
+
+    progress.step("open");
+    let redirects = Redirects { paths: opts.redirects.clone(), standard: Some(place.standard()) };
+    let mut opened = files::open_all(&tree, &redirects, opts.force_files).map_err(|e| unharmed(e.into()))?;
+    files::move_up(&tree, &mut opened).map_err(|e| unharmed(e.into()))?;
+    let highest = opened.inherited().map(AsRawFd::as_raw_fd).max().unwrap_or(0);
+    if !place.has_room(highest) {
+        let why = format!("process {} may not have {highest} open files (ulimit -Hn)", place.pid);
+        return Err(unharmed(Error::Host(why)));
+    }
+    let t = only_task(&tree).map_err(unharmed)?;
+    let mm = part(&tree.mms, t.task.mm, "address space").map_err(unharmed)?;
+    let left = creds_of(place.pid).map_err(unharmed)?;
+    check_creds(&tree, t, &creds::after_exec(&left)).map_err(unharmed)?;
+
+    progress.step("create");
+    if progress.cancelled() {
+        return Err(unharmed(Error::Cancelled));
+    }
+    // Any program would do; with the image's own /proc/PID/exe is right without a privilege.
+    let named = |id| PathBuf::from(std::ffi::OsStr::from_bytes(tree.path_of(id)));
+    let programs: Vec<PathBuf> =
+        [Some(named(mm.mm.exe)), std::env::current_exe().ok()].into_iter().flatten().collect();
+    let mut stub = place.take(&programs).map_err(|failure| match failure {
+        takeover::Failure::Unharmed(e) => NotReplaced::Unharmed(e.into()),
+        takeover::Failure::Lost(e) => NotReplaced::Lost(e.into()),
+    })?;
+    renumber(&mut tree, place.pid as u32);
+    let mut rest = || -> Result<(), Error> {
+        let mm = part(&tree.mms, only_task(&tree)?.task.mm, "address space")?;
+        empty(&mut stub, mm)?;
+        task::raise_rlimits(&mut stub)?;
+        timers::disarm(&mut stub)?;
+        place.pass(&mut stub, &opened)?;
+        Ok(())
+    };
+    rest().map_err(NotReplaced::Lost)?;
+    finish(stub, &mut reader, first, &tree, opened, &PastReturn(progress)).map_err(NotReplaced::Lost)
+}
+
+/// Progress that can no longer be called off.
+struct PastReturn<'a>(&'a dyn Progress);
+
+impl Progress for PastReturn<'_> {
+    fn step(&self, name: &'static str) {
+        self.0.step(name);
+    }
+
+    fn total(&self, bytes: u64) {
+        self.0.total(bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.advance(bytes);
+    }
+}
+
+/// Reads an image to its end, every checksum compared, and gives it back from its beginning: the file itself, or a copy
+/// in memory of what can be read only once.
+fn validated(image: &mut File) -> Result<File, Error> {
+    let io = |source| Error::Read(ReadError::Io { offset: 0, source });
+    let start = image.stream_position();
+    let seekable = start.is_ok() && image.metadata().is_ok_and(|m| m.is_file());
+    if let (true, Ok(start)) = (seekable, start) {
+        read_all(&mut *image)?;
+        image.seek(SeekFrom::Start(start)).map_err(io)?;
+        return image.try_clone().map_err(io);
+    }
+    let mut copy = File::from(sys::mem::memfd(b"stasis-image", false).map_err(io)?);
+    read_all(Tee { source: image, copy: &mut copy })?;
+    copy.rewind().map_err(io)?;
+    Ok(copy)
+}
+
+fn read_all<R: Read>(source: R) -> Result<(), Error> {
+    let mut reader = Reader::new(source);
+    let mut data = Vec::new();
+    while let Some(event) = reader.next_event()? {
+        if let Event::Extent(extent) = event {
+            reader.extent_data(&mut data)?;
+            // What is damaged inside of its encoding shows only here.
+            if !matches!(extent.encoding, Encoding::NONE | Encoding::ZERO) {
+                decode_extent(&extent, &data).map_err(|e| undecodable(&extent, &e))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn undecodable(extent: &ExtentHead, why: &dyn std::fmt::Display) -> Error {
+    Error::Host(format!("the extent at offset {:#x} cannot be decoded: {why}", extent.offset))
+}
+
+/// Keeps a copy of what is read.
+struct Tee<'a> {
+    source: &'a mut File,
+    copy: &'a mut File,
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.source.read(buf)?;
+        self.copy.write_all(buf.get(..n).unwrap_or_default())?;
+        Ok(n)
+    }
+}
+
+fn only_task(tree: &Tree) -> Result<&TaskState, Error> {
     let [t] = tree.tasks.as_slice() else {
         return Err(Error::Host(format!(
             "the image holds {} processes; trees are not restarted yet",
             tree.tasks.len()
         )));
     };
-    let mm = part(&tree.mms, t.task.mm, "address space")?;
-    let ours = creds_of(std::process::id() as i32)?;
-    for thread in &t.threads {
-        if let Some(want) = tree.creds.get(&thread.thread.creds) {
-            creds::check(want, &ours).map_err(Error::Host)?;
+    Ok(t)
+}
+
+fn check_creds(tree: &Tree, t: &TaskState, ours: &Creds) -> Result<(), Error> {
+    let wanted = t.threads.iter().filter_map(|thread| tree.creds.get(&thread.thread.creds));
+    wanted.into_iter().try_for_each(|want| creds::check(want, ours)).map_err(Error::Host)
+}
+
+/// Makes the image that of a process with another id.
+fn renumber(tree: &mut Tree, pid: u32) {
+    let Some(t) = tree.tasks.first_mut() else { return };
+    let old = std::mem::replace(&mut t.task.pid, pid);
+    if let Some(leader) = t.threads.first_mut() {
+        leader.former_tid = (leader.thread.tid != pid).then_some(leader.thread.tid);
+        leader.thread.tid = pid;
+    }
+    t.posix_timers.iter_mut().filter(|timer| timer.tid == old).for_each(|timer| timer.tid = pid);
+    for file in tree.files.values_mut().filter(|file| file.owner == old as i32) {
+        file.owner = pid as i32;
+    }
+    for object in tree.objects.values_mut() {
+        if let Object::Pidfd(p) = object
+            && p.pid == old
+        {
+            p.pid = pid;
         }
     }
-    let identity = identity::create(t.task.pid, opts.detach).map_err(|e| Error::Host(e.to_string()))?;
-    let mut stub = Stub::adopt(identity.pid)?;
+}
+
+/// From an empty stub to a running process.
+fn finish<R: Read>(
+    mut stub: Stub,
+    reader: &mut Reader<R>,
+    first: Option<ExtentHead>,
+    tree: &Tree,
+    mut opened: Opened,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let mut t = only_task(tree)?.clone();
+    let mm = part(&tree.mms, t.task.mm, "address space")?;
     // In a user namespace of its own it has other capabilities than we have.
     let own = creds_of(stub.pid)?;
-    empty(&mut stub, mm)?;
-    task::restore_session(&mut stub, &t.task)?;
-    task::raise_rlimits(&mut stub)?;
     memory::restore_layout(&mut stub, mm, &opened.mapped, &opened.mapped_writable)?;
 
     progress.step("contents");
-    let mut filler = filler(&tree, t, mm, &mut stub, &opened)?;
-    fill(&mut reader, first, &mut filler, progress)?;
+    let mut filler = filler(tree, &t, mm, &mut stub, &opened)?;
+    fill(reader, first, &mut filler, progress)?;
     drop(filler);
 
     progress.step("build");
-    build(&mut stub, &tree, t, mm, &mut opened, &own)?;
+    build(&mut stub, tree, &mut t, mm, &mut opened, &own)?;
 
     progress.step("go");
     if progress.cancelled() {
         return Err(Error::Cancelled);
     }
-    go(stub, &tree, t, mm, opened)?;
-    let child = identity.keep();
-    Ok(Restarted { child, pid: identity.pid, own_pid: t.task.pid as i32 })
+    go(stub, tree, &t, mm, opened)
 }
 
 fn part<'a, T>(map: &'a BTreeMap<u32, T>, id: u32, what: &'static str) -> Result<&'a T, Error> {
@@ -275,14 +458,11 @@ fn fill<R: Read>(
 }
 
 fn put(filler: &mut Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Error> {
-    use stasis_format::encoding::Encoding;
     match extent.encoding {
         Encoding::NONE => filler.fill(extent.parent, &extent.runs, stored)?,
         Encoding::ZERO => filler.fill(extent.parent, &extent.runs, &[])?,
         _ => {
-            let data = decode_extent(extent, stored).map_err(|e| {
-                Error::Host(format!("the extent at offset {:#x} cannot be decoded: {e}", extent.offset))
-            })?;
+            let data = decode_extent(extent, stored).map_err(|e| undecodable(extent, &e))?;
             filler.fill(extent.parent, &extent.runs, &data)?;
         }
     }
@@ -293,7 +473,7 @@ fn put(filler: &mut Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Er
 fn build(
     stub: &mut Stub,
     tree: &Tree,
-    t: &TaskState,
+    t: &mut TaskState,
     mm: &MmState,
     opened: &mut Opened,
     own: &Creds,
@@ -309,8 +489,20 @@ fn build(
     files::restore(stub, part(&tree.tables, t.task.files, "descriptor table")?, tree, opened)?;
     locks::restore(stub, &t.locks)?;
     signals::restore_actions(stub, actions)?;
-    for other in t.threads.iter().skip(1) {
-        stub.add_thread(other.thread.tid)?;
+    for i in 1..t.threads.len() {
+        let old = t.threads[i].thread.tid;
+        let new = stub.add_thread(old)? as u32;
+        // Where ids are exact they may still be others to us, who live in another namespace.
+        if !stub.exact_ids && new != old {
+            t.threads[i].former_tid = Some(old);
+            t.threads[i].thread.tid = new;
+            t.posix_timers.iter_mut().filter(|timer| timer.tid == old).for_each(|timer| timer.tid = new);
+        }
+    }
+    for state in &t.threads {
+        if let Some(old) = state.former_tid {
+            thread::tell_libc(stub, &state.thread, old);
+        }
     }
     timers::restore_posix(stub, &t.posix_timers)?;
     task::restore_inside(stub, &t.task, &mm.mm)?;

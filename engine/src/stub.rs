@@ -86,6 +86,8 @@ pub struct Stub {
     boot: u64,
     base: Regs,
     armed: bool,
+    /// Threads get exactly the ids of the image, or there is none; else whatever they can have.
+    pub exact_ids: bool,
 }
 
 fn control(what: &'static str) -> impl Fn(io::Error) -> StubError {
@@ -95,10 +97,28 @@ fn control(what: &'static str) -> impl Fn(io::Error) -> StubError {
 impl Stub {
     /// Takes over a process made by [`process::fork_stub`].
     pub fn adopt(pid: i32) -> Result<Self, StubError> {
-        let mut stub =
-            Self { pid, tids: vec![pid], boot: 0, base: arch::from_record(&Default::default()), armed: true };
+        let mut stub = Self {
+            pid,
+            tids: vec![pid],
+            boot: 0,
+            base: arch::from_record(&Default::default()),
+            armed: true,
+            exact_ids: true,
+        };
         ptrace::seize(pid, true).map_err(control("seizing"))?;
         ptrace::interrupt(pid).map_err(control("stopping"))?;
+        stub.wait_event(pid)?;
+        stub.base = ptrace::get_regs(pid).map_err(control("reading registers"))?;
+        Ok(stub)
+    }
+
+    /// Goes on with a process that is held at the end of an execve(2), before the first instruction of its program.
+    pub fn taken(pid: i32) -> Result<Self, StubError> {
+        let base = arch::from_record(&Default::default());
+        let mut stub = Self { pid, tids: vec![pid], boot: 0, base, armed: true, exact_ids: true };
+        ptrace::build(pid).map_err(control("taking over"))?;
+        ptrace::interrupt(pid).map_err(control("stopping"))?;
+        ptrace::cont(pid, 0).map_err(control("running"))?;
         stub.wait_event(pid)?;
         stub.base = ptrace::get_regs(pid).map_err(control("reading registers"))?;
         Ok(stub)
@@ -270,16 +290,26 @@ impl Stub {
         self.to_syscall_stop(tid)
     }
 
-    /// Adds a thread with this id (in the process's own namespace) and returns its id as we see it.
+    /// Adds a thread with this id (in the process's own namespace), or with another if [`exact_ids`](Self::exact_ids)
+    /// is off and this one cannot be had; returns its id as we see it.
     pub fn add_thread(&mut self, tid: u32) -> Result<i32, StubError> {
+        match self.clone_thread(Some(tid)) {
+            Err(StubError::Call { .. }) if !self.exact_ids => self.clone_thread(None),
+            result => result,
+        }
+    }
+
+    fn clone_thread(&mut self, tid: Option<u32>) -> Result<i32, StubError> {
         let flags = libc::CLONE_VM
             | libc::CLONE_FS
             | libc::CLONE_FILES
             | libc::CLONE_SIGHAND
             | libc::CLONE_THREAD
             | libc::CLONE_SYSVSEM;
-        let ids = self.put(128, &tid.to_ne_bytes())?;
-        let args = CloneArgs { flags: flags as u64, set_tid: ids, set_tid_size: 1, ..CloneArgs::default() };
+        let mut args = CloneArgs { flags: flags as u64, ..CloneArgs::default() };
+        if let Some(tid) = tid {
+            (args.set_tid, args.set_tid_size) = (self.put(128, &tid.to_ne_bytes())?, 1);
+        }
         let at = self.put(0, &args.bytes())?;
         let regs = arch::call_regs(
             &self.base,
@@ -307,7 +337,7 @@ impl Stub {
         let ret = arch::result(&ptrace::get_regs(self.pid).map_err(control("reading registers"))?);
         let Some(new) = seen.filter(|_| ret > 0) else {
             let source = io::Error::from_raw_os_error(-ret as i32);
-            return Err(StubError::Call { what: format!("creating thread {tid}"), source });
+            return Err(StubError::Call { what: format!("creating thread {}", tid.unwrap_or(0)), source });
         };
         self.wait_event(new)?;
         self.tids.push(new);

@@ -95,13 +95,39 @@ impl Target {
         let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
         let mut target =
             Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0, way_back: None };
+        target.seize_all()?;
+        Ok(target)
+    }
+
+    /// Seizes and stops the leader alone; the other threads run on.
+    pub fn seize_leader(pid: i32) -> Result<Self, TargetError> {
+        let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
+        let mut target =
+            Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0, way_back: None };
+        ptrace::seize(pid, false)
+            .and_then(|()| ptrace::interrupt(pid))
+            .map_err(|source| TargetError::Seize { pid, source })?;
+        target.adopt(pid);
+        if target.threads.iter().any(|t| t.gone) { Err(TargetError::Died { pid }) } else { Ok(target) }
+    }
+
+    /// Lets go of a process that is none of the one that was seized any more; whoever calls this goes on with it.
+    pub fn forget(mut self) {
+        self.way_back = None;
+        for thread in &mut self.threads {
+            thread.gone = true;
+        }
+    }
+
+    fn seize_all(&mut self) -> Result<(), TargetError> {
+        let (pid, target) = (self.pid, self);
         for _ in 0..MAX_ROUNDS {
             let tids = target.proc.tids().map_err(|_| TargetError::Gone(pid))?;
             let new: Vec<i32> =
                 tids.into_iter().filter(|t| target.threads.iter().all(|h| h.tid != *t)).collect();
             if new.is_empty() {
                 target.threads.retain(|t| !t.gone);
-                return if target.threads.is_empty() { Err(TargetError::Died { pid }) } else { Ok(target) };
+                return if target.threads.is_empty() { Err(TargetError::Died { pid }) } else { Ok(()) };
             }
             let mut seized = Vec::new();
             for tid in new {

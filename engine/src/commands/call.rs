@@ -15,7 +15,9 @@ use anyhow::{Context as _, anyhow};
 use stasis::wire::{Answer, COMM, Request};
 use stasis_engine::checkpoint::{self, LeaveOut, Options};
 use stasis_engine::procfs::Proc;
+use stasis_engine::restart::{self, NotReplaced};
 use stasis_engine::sys::{mem, rawfd};
+use stasis_engine::takeover::Place;
 use stasis_engine::{errno, revision1};
 
 use crate::cli::Operation;
@@ -37,7 +39,7 @@ pub fn run(operation: Operation) -> Outcome {
             let worker = Worker::of(socket.try_clone().context("no second hold on the socket")?);
             let done = match operation {
                 Operation::Checkpoint => save(request, image, &worker),
-                Operation::Restart => replace(request, image, &worker),
+                Operation::Restart => replace(request, &socket, image, &worker),
             };
             done.unwrap_or_else(|failed| {
                 if request.verbose {
@@ -170,12 +172,27 @@ fn save_name(request: &Request, image: &File) -> Result<Answer, Failed> {
 }
 
 /// Puts the process of the image in the caller's place.
-fn replace(request: &Request, image: File, worker: &Worker) -> Result<Answer, Failed> {
+fn replace(
+    request: &Request,
+    socket: &UnixStream,
+    mut image: File,
+    worker: &Worker,
+) -> Result<Answer, Failed> {
     if request.revision == 1 {
         return take_name(request, &image);
     }
-    let _ = worker;
-    Err(Failed::new(libc::ENOSYS, anyhow!("a process is restarted by `stasis restart` only")))
+    let place = Place { pid: request.caller, socket: request.socket, channel: socket.try_clone()?.into() };
+    let (cancelled, pause) = (|| worker.is_cancelled(), || {});
+    let watch = Watch::new(&cancelled, &pause);
+    match restart::into(&place, &mut image, &restart::Options::default(), &watch) {
+        Ok(()) => Ok(Answer { errno: 0, comm: None }),
+        Err(NotReplaced::Unharmed(error)) => Err(Failed::new(errno::of_restart(&error), error)),
+        Err(lost @ NotReplaced::Lost(_)) => {
+            // Nobody is there any more who could be told otherwise.
+            eprintln!("stasis: {}", crate::sentence(&lost.into()));
+            Ok(Answer { errno: libc::EIO, comm: None })
+        }
+    }
 }
 
 /// Revision 1: the name in the image becomes the calling thread's.

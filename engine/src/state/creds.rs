@@ -69,6 +69,18 @@ pub fn check(want: &Creds, own: &Creds) -> Result<(), String> {
     Ok(())
 }
 
+/// What these credentials become at an execve(2) of a program without privileges of its own (capabilities(7)): only root
+/// keeps more than the ambient capabilities.
+pub fn after_exec(creds: &Creds) -> Creds {
+    const SECBIT_NOROOT: u32 = 1;
+    let mut after = creds.clone();
+    (after.suid, after.sgid, after.fsuid, after.fsgid) = (creds.euid, creds.egid, creds.euid, creds.egid);
+    let is_root = (creds.uid == 0 || creds.euid == 0) && creds.securebits & SECBIT_NOROOT == 0;
+    after.cap_permitted = if is_root { creds.cap_bset | creds.cap_inheritable } else { creds.cap_ambient };
+    after.cap_effective = if is_root && creds.euid != 0 { 0 } else { after.cap_permitted };
+    after
+}
+
 /// Gives a thread its credentials. `own`: what the engine, and so the new thread, has now; what is equal is not touched,
 /// so that no privilege is needed for it.
 pub fn restore(stub: &mut Stub, tid: i32, want: &Creds, own: &Creds) -> Result<(), RestoreError> {

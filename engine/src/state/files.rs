@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use stasis_format::record::{External, Fd, File, Inode};
@@ -239,11 +239,20 @@ pub struct Opened {
     pub mapped_writable: BTreeMap<Id, OwnedFd>,
 }
 
+impl Opened {
+    /// The descriptors that the new process needs at the numbers that they have here.
+    pub fn inherited(&self) -> impl Iterator<Item = &OwnedFd> {
+        [&self.files, &self.made, &self.mapped, &self.mapped_writable].into_iter().flat_map(BTreeMap::values)
+    }
+}
+
 /// How descriptors with an outside end are found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Redirects {
     /// `--fd N=PATH`.
     pub paths: BTreeMap<u32, PathBuf>,
+    /// Standard input, output and error of somebody else, instead of ours.
+    pub standard: Option<[Option<OwnedFd>; 3]>,
 }
 
 /// Opens or makes everything that descriptors and areas of the image refer to.
@@ -291,7 +300,7 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
                     numbers
                 )))?
             }
-            None => open_file(tree, file, &numbers, &mut opened, &mut pipe_pairs)?,
+            None => open_file(tree, file, &numbers, redirects, &mut opened, &mut pipe_pairs)?,
         };
         opened.files.insert(*id, fd);
     }
@@ -345,6 +354,7 @@ fn open_file(
     tree: &Tree,
     file: &File,
     numbers: &[u32],
+    redirects: &Redirects,
     opened: &mut Opened,
     pairs: &mut pipes::Pairs,
 ) -> Result<OwnedFd, RestoreError> {
@@ -362,7 +372,7 @@ fn open_file(
             Ok(fd)
         }
         EXTERNAL => match tree.objects.get(&file.object) {
-            Some(Object::External(e)) => open_external(e, numbers),
+            Some(Object::External(e)) => open_external(e, numbers, redirects),
             _ => Err(gone()),
         },
         PIPE | FIFO => match tree.objects.get(&file.object) {
@@ -375,10 +385,14 @@ fn open_file(
 
 /// An outside end is ours: the descriptor of the same number for standard input, output and error, our terminal for
 /// other descriptors that led to one.
-fn open_external(e: &External, numbers: &[u32]) -> Result<OwnedFd, RestoreError> {
-    let own: [&dyn AsFd; 3] = [&io::stdin(), &io::stdout(), &io::stderr()];
-    let standard = numbers.iter().find_map(|n| own.get(*n as usize));
-    let terminal = || own.iter().find(|fd| std::io::IsTerminal::is_terminal(&fd.as_fd()));
+fn open_external(e: &External, numbers: &[u32], redirects: &Redirects) -> Result<OwnedFd, RestoreError> {
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let own: [Option<BorrowedFd>; 3] = match &redirects.standard {
+        Some(theirs) => theirs.each_ref().map(|fd| fd.as_ref().map(AsFd::as_fd)),
+        None => [Some(stdin.as_fd()), Some(stdout.as_fd()), Some(stderr.as_fd())],
+    };
+    let standard = numbers.iter().find_map(|n| own.get(*n as usize).copied().flatten());
+    let terminal = || own.iter().flatten().copied().find(std::io::IsTerminal::is_terminal);
     let found = standard.or_else(|| if e.kind == TERMINAL { terminal() } else { None });
     let Some(fd) = found else {
         return Err(RestoreError::Host(format!(
@@ -387,7 +401,7 @@ fn open_external(e: &External, numbers: &[u32]) -> Result<OwnedFd, RestoreError>
             numbers.first().copied().unwrap_or(0)
         )));
     };
-    fd.as_fd().try_clone_to_owned().map_err(RestoreError::io("duplicating a standard descriptor"))
+    fd.try_clone_to_owned().map_err(RestoreError::io("duplicating a standard descriptor"))
 }
 
 /// Moves our descriptors out of the way of the numbers that the new process needs.

@@ -496,14 +496,18 @@ fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<&OwnedFd>) -> R
     };
     let path = tree.path_of(mm.exe).escape_ascii();
     if let Err(e) = stub.call(set(&format!("setting the program to {path} and the layout of memory"))) {
-        // Without CAP_CHECKPOINT_RESTORE the link to the program is the one thing that cannot be set.
+        // Without CAP_CHECKPOINT_RESTORE the link to the program is the one thing that cannot be set, and where it leads
+        // to a program that is mapped it must not be (EBUSY): a process that was taken over has the right one already.
         let crate::stub::StubError::Call { source, .. } = &e else { return Err(e.into()) };
-        if source.raw_os_error() != Some(libc::EPERM) {
+        if !matches!(source.raw_os_error(), Some(libc::EPERM | libc::EBUSY)) {
             return Err(e.into());
         }
-        tracing::warn!(
-            "/proc/PID/exe of the restored process will name stasis: setting it needs CAP_CHECKPOINT_RESTORE"
-        );
+        let link = std::fs::read_link(format!("/proc/{}/exe", stub.pid));
+        if link.is_ok_and(|link| link.as_os_str().as_encoded_bytes() != tree.path_of(mm.exe)) {
+            tracing::warn!(
+                "/proc/PID/exe of the restored process names another program: setting it needs CAP_CHECKPOINT_RESTORE"
+            );
+        }
         let mut map = fixed;
         map.extend_from_slice(&(mm.auxv.len() as u32).to_ne_bytes());
         map.extend_from_slice(&(-1i32).to_ne_bytes());

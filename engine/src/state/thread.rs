@@ -65,7 +65,8 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
         tracing::debug!(tid, "seccomp");
     }
     let id = c.tree.new_id();
-    Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending: capture_pending(tid, false)? })
+    let pending = capture_pending(tid, false)?;
+    Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending, former_tid: None })
 }
 
 /// comm with its newline taken off, padded with NULs.
@@ -189,6 +190,20 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
     }
     stub.run_in(tid, &calls)?;
     Ok(())
+}
+
+/// Lets the C library know that a thread has another id than `old`, which it keeps where the kernel clears it at the
+/// thread's end (`set_tid_address`; glibc's does, musl keeps it elsewhere).
+pub fn tell_libc(stub: &Stub, t: &Thread, old: u32) {
+    let mut word = [0u8; 4];
+    if t.clear_child_tid == 0 || vm::read_exact_at(stub.pid, t.clear_child_tid, &mut word).is_err() {
+        return;
+    }
+    if u32::from_ne_bytes(word) == old
+        && let Err(error) = stub.write(t.clear_child_tid, &t.tid.to_ne_bytes())
+    {
+        tracing::debug!(tid = t.tid, %error, "the C library keeps an old thread id");
+    }
 }
 
 /// The signal at the parent's death; every change of credentials takes it away (prctl(2)), so it comes after them.

@@ -122,6 +122,14 @@ fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreErr
     Err(RestoreError::Host(format!("this kernel does not give timer {} its identifier back", t.timer_id)))
 }
 
+/// Stops the interval timers, which outlive an execve(2).
+pub fn disarm(stub: &mut Stub) -> Result<(), RestoreError> {
+    let never = stub.put(0, &[0; 32])?;
+    let stop = |which: u64| Call::new("stopping an interval timer", libc::SYS_setitimer, &[which, never, 0]);
+    stub.run(&[stop(0), stop(1), stop(2)])?;
+    Ok(())
+}
+
 /// Arms all timers, as the last thing before the process runs. The leader makes the calls.
 pub fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
     for t in itimers {

@@ -12,6 +12,7 @@ pub mod pidfd;
 pub mod process;
 pub mod ptrace;
 pub mod rawfd;
+pub mod rights;
 pub mod sched;
 pub mod userfault;
 pub mod vm;
