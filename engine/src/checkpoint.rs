@@ -63,6 +63,9 @@ pub struct Answer {
 pub struct LeaveOut {
     /// Numbers of descriptors.
     pub fds: Vec<i32>,
+    /// Number of the descriptor that the image goes to. After a restart it leads to where the standard descriptor of that
+    /// number of whoever restarts leads, and to /dev/null if it is none.
+    pub image: Option<i32>,
     /// Child processes.
     pub children: Vec<i32>,
     /// A seccomp filter, if it is the only one.

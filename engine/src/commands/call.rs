@@ -7,7 +7,6 @@
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -102,13 +101,11 @@ fn save(request: &Request, mut image: File, worker: &Worker) -> Result<Answer, F
         options.answer = Some(checkpoint::Answer { tid: request.thread, value: 0 });
         options.leave_out = LeaveOut {
             fds: vec![request.socket, request.pidfd],
+            image: Some(request.fd),
             // The one that waits for us.
             children: vec![std::os::unix::process::parent_id().cast_signed()],
             seccomp: false,
         };
-        if is_ours_alone(request, &image)? {
-            options.leave_out.fds.push(request.fd);
-        }
     }
     super::checkpoint::wait_for_others(request.pid, worker);
     let (cancelled, pause) = (|| worker.is_cancelled(), || {});
@@ -145,19 +142,6 @@ fn await_caller(request: &Request, worker: &Worker) -> Result<(), Failed> {
         std::thread::sleep(Duration::from_micros(20));
     }
     Ok(())
-}
-
-/// Whether the image goes to a pipe or socket with somebody outside, and by a descriptor of which the caller has one only.
-/// Then it is there for this checkpoint and is closed in the image. Standard descriptors are restored otherwise.
-fn is_ours_alone(request: &Request, image: &File) -> Result<bool, Failed> {
-    let about = image.metadata()?;
-    if request.fd <= 2 || !(about.file_type().is_fifo() || about.file_type().is_socket()) {
-        return Ok(false);
-    }
-    let link = fs::read_link(format!("/proc/{}/fd/{}", request.caller, request.fd))?;
-    let entries = fs::read_dir(format!("/proc/{}/fd", request.caller))?;
-    let same = entries.flatten().filter(|entry| fs::read_link(entry.path()).is_ok_and(|other| other == link));
-    Ok(same.count() == 1)
 }
 
 /// Revision 1: the name and state of the calling thread, or of another process.

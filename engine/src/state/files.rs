@@ -73,7 +73,13 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     let mut table: Vec<Fd> = Vec::new();
     let mut seen: Vec<(Id, Open)> = Vec::new();
     let mut pending_pipes = pipes::Ends::default();
-    for fd in c.target.proc.fds().map_err(CaptureError::read("the list of descriptors", pid))? {
+    let numbers = c.target.proc.fds().map_err(CaptureError::read("the list of descriptors", pid))?;
+    let to_image = match c.leave_out.image.filter(|fd| numbers.contains(fd)) {
+        Some(fd) => Some(examine(c, &pidfd, fd)?),
+        None => None,
+    };
+    let to_image = to_image.filter(|image| !leads_back(c, &numbers, image));
+    for fd in numbers {
         if c.leave_out.fds.contains(&fd) {
             continue;
         }
@@ -82,15 +88,17 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
         let known = seen.iter().find(|(_, o)| same_description(pid, o, &open)).map(|(id, _)| *id);
         let file = match known {
             Some(id) => id,
-            None => match describe(c, &open, &mut pending_pipes)? {
-                Some(file) => {
-                    let id = c.tree.new_id();
-                    c.tree.files.insert(id, file);
-                    seen.push((id, open));
-                    id
-                }
-                None => continue,
-            },
+            None => {
+                let described = match to_image.as_ref().filter(|image| same_description(pid, image, &open)) {
+                    Some(image) => Some(stand_in(c, image)?),
+                    None => describe(c, &open, &mut pending_pipes)?,
+                };
+                let Some(file) = described else { continue };
+                let id = c.tree.new_id();
+                c.tree.files.insert(id, file);
+                seen.push((id, open));
+                id
+            }
         };
         table.push(Fd { fd: fd as u32, cloexec, file, pad: 0 });
     }
@@ -99,6 +107,33 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     let id = c.tree.new_id();
     c.tree.tables.insert(id, table);
     Ok(id)
+}
+
+/// Whether this is a pipe whose other end is in the process too.
+fn leads_back(c: &Capture, numbers: &[i32], pipe: &Open) -> bool {
+    let is_pipe = pipe.stat.st_mode & libc::S_IFMT == libc::S_IFIFO;
+    let is_other_end = |fd: i32| {
+        c.target.proc.readlink(&format!("fd/{fd}")).is_ok_and(|link| link == pipe.link)
+            && !sys::kcmp::file(c.target.pid, fd, c.target.pid, pipe.fd).is_ok_and(std::cmp::Ordering::is_eq)
+    };
+    is_pipe && numbers.iter().any(|fd| is_other_end(*fd))
+}
+
+/// What takes the place of the file, pipe or socket that the image goes to: it is there for this checkpoint, may be under
+/// another name by the time of a restart, and must not be written over then.
+fn stand_in(c: &mut Capture, image: &Open) -> Result<File, CaptureError> {
+    let access = image.info.flags & libc::O_ACCMODE as u32;
+    let mut file = File { flags: access, ..File::default() };
+    if image.fd <= 2 {
+        (file.kind, file.object) = (EXTERNAL, external(c.tree, OTHER, &image.link));
+    } else {
+        let pid = c.target.pid;
+        let unreadable = || CaptureError::read("/dev/null", pid);
+        let null = std::fs::File::open("/dev/null").map_err(unreadable())?;
+        let object = c.inode(null.into(), b"/dev/null", inodes::OPEN).map_err(unreadable())?;
+        (file.kind, file.object) = (DEVICE, object);
+    }
+    Ok(file)
 }
 
 fn examine(c: &Capture, pidfd: &OwnedFd, fd: i32) -> Result<Open, CaptureError> {

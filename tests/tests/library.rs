@@ -1,0 +1,253 @@
+//! libstasis: a program in C checkpoints itself in ways that are hard, goes on, and comes back from the image.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use stasis_tests::engine::{end_of, restart, run};
+use stasis_tests::library::{self, Linked};
+use stasis_tests::{host, wait};
+use tempfile::TempDir;
+
+/// The program that checkpoints itself, compiled once for each way to link it.
+fn program(linked: Linked) -> &'static Path {
+    static BUILT: OnceLock<(TempDir, [PathBuf; 3])> = OnceLock::new();
+    let (_, [archive, shared, all]) = BUILT.get_or_init(|| {
+        let dir = host::workdir();
+        let programs = [(Linked::Archive, "archive"), (Linked::Shared, "shared"), (Linked::Static, "static")];
+        let programs = programs.map(|(linked, name)| {
+            let path = dir.path().join(name);
+            library::compile("tests/library/self.c", &path, linked, &[]);
+            path
+        });
+        (dir, programs)
+    });
+    match linked {
+        Linked::Archive => archive,
+        Linked::Shared => shared,
+        Linked::Static => all,
+    }
+}
+
+fn command(linked: Linked, way: &str, dir: &Path) -> Command {
+    let mut command = library::program(program(linked));
+    command.arg(way).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn must_be_ok(dir: &Path, life: &str) {
+    let said = fs::read_to_string(dir.join(life)).unwrap_or_else(|error| format!("no verdict: {error}"));
+    assert_eq!(said, "ok", "the {life}");
+}
+
+/// Restarts the image in `dir` and has the program find itself well.
+#[track_caller]
+fn must_come_back(dir: &Path) {
+    // The program may have the first one open, and write to it.
+    let image = dir.join("kept.stasis");
+    fs::copy(dir.join("image"), &image).expect("there is an image");
+    restart(&image, dir, &[]).succeeded();
+    must_be_ok(dir, "restarted");
+}
+
+/// The program goes on after its checkpoint, and comes back from the image.
+#[track_caller]
+fn lives_twice(linked: Linked, way: &str) {
+    let dir = host::workdir();
+    run(&mut command(linked, way, dir.path())).succeeded();
+    must_be_ok(dir.path(), "original");
+    must_come_back(dir.path());
+}
+
+/// The same for a program that ends, as ordinary user `nobody`.
+#[track_caller]
+fn lives_twice_as_nobody(way: &str) {
+    const NOBODY: u32 = 65534;
+    if !host::is_root() {
+        return lives_twice(Linked::Archive, way);
+    }
+    let dir = host::workdir();
+    let mut command = command(Linked::Archive, way, dir.path());
+    run(command.uid(NOBODY).gid(NOBODY)).succeeded();
+    must_be_ok(dir.path(), "original");
+    must_come_back(dir.path());
+}
+
+#[test]
+fn a_program_with_8_busy_threads_lives_twice_and_all_of_them_go_on() {
+    lives_twice(Linked::Archive, "threads");
+}
+
+#[test]
+fn a_program_that_is_linked_with_the_shared_library_lives_twice() {
+    lives_twice(Linked::Shared, "threads");
+}
+
+#[test]
+fn a_static_program_lives_twice() {
+    lives_twice(Linked::Static, "threads");
+}
+
+#[test]
+fn a_program_without_privilege_lives_twice() {
+    lives_twice_as_nobody("threads");
+}
+
+#[test]
+fn a_program_that_nobody_may_trace_can_trace_itself() {
+    lives_twice_as_nobody("undumpable");
+}
+
+#[test]
+fn the_call_may_come_from_a_signal_handler_and_shows_no_signal_and_no_child() {
+    lives_twice(Linked::Archive, "handler");
+}
+
+#[test]
+fn a_checkpoint_while_a_child_is_forked_is_taken_or_refused_and_hurts_nobody() {
+    lives_twice(Linked::Archive, "fork");
+}
+
+#[test]
+fn a_pipe_whose_reader_is_the_program_itself_gets_the_image() {
+    lives_twice(Linked::Archive, "own-reader");
+}
+
+#[test]
+fn a_thousand_checkpoints_leak_no_descriptor_no_task_and_no_memory() {
+    lives_twice(Linked::Archive, "thousand");
+}
+
+#[test]
+fn mistakes_are_told_before_anything_is_done() {
+    lives_twice(Linked::Archive, "mistakes");
+}
+
+#[test]
+fn another_process_is_saved_by_its_pid() {
+    let dir = host::workdir();
+    run(&mut command(Linked::Archive, "child", dir.path())).succeeded();
+    must_be_ok(dir.path(), "original");
+    fs::write(dir.path().join("go"), "").expect("the word to go on");
+    must_come_back(dir.path());
+}
+
+#[test]
+fn revision_1_saves_a_name_and_gives_it_back() {
+    let dir = host::workdir();
+    run(&mut command(Linked::Archive, "revision-1", dir.path())).succeeded();
+    must_be_ok(dir.path(), "original");
+}
+
+/// Starts the program with its standard output in a pipe; gives that too.
+fn into_pipe(way: &str, dir: &Path) -> (Child, std::process::ChildStdout) {
+    let mut child = command(Linked::Archive, way, dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let pipe = child.stdout.take().expect("its output");
+    (child, pipe)
+}
+
+/// Waits until the other thread of the program has done something since.
+fn wait_for_ticks(dir: &Path) {
+    let ticks = || fs::metadata(dir.join("ticks")).map_or(0, |file| file.len());
+    let before = ticks();
+    wait::until("the program's other thread", || ticks() > before + 20);
+}
+
+#[test]
+fn a_slow_reader_of_the_pipe_does_not_hold_up_the_other_threads() {
+    let dir = host::workdir();
+    let (mut child, mut pipe) = into_pipe("slow-pipe", dir.path());
+    let mut image = vec![0];
+    pipe.read_exact(&mut image).expect("the first byte of the image");
+    wait_for_ticks(dir.path());
+    assert!(child.try_wait().expect("it can be waited for").is_none(), "ended before it was read");
+    pipe.read_to_end(&mut image).expect("the rest of the image");
+    assert!(end_of(&mut child, "the program").success());
+    must_be_ok(dir.path(), "original");
+    fs::write(dir.path().join("image"), image).expect("the image");
+    must_come_back(dir.path());
+}
+
+#[test]
+fn a_full_pipe_is_waited_for_though_it_is_nonblocking() {
+    let dir = host::workdir();
+    let (mut child, mut pipe) = into_pipe("full-pipe", dir.path());
+    wait::until("the pipe to be full", || dir.path().join("full").exists());
+    wait_for_ticks(dir.path());
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes).expect("junk and image");
+    assert!(end_of(&mut child, "the program").success());
+    must_be_ok(dir.path(), "original");
+    let junk = bytes.iter().position(|byte| *byte != 0).expect("an image behind the junk");
+    fs::write(dir.path().join("image"), &bytes[junk..]).expect("the image");
+    must_come_back(dir.path());
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_an_error_and_no_signal() {
+    let dir = host::workdir();
+    let (mut child, pipe) = into_pipe("closed-pipe", dir.path());
+    drop(pipe);
+    drop(child.stdin.take());
+    assert!(end_of(&mut child, "the program").success());
+    must_be_ok(dir.path(), "original");
+    must_come_back(dir.path());
+}
+
+#[test]
+fn a_caller_that_is_killed_while_its_image_waits_for_a_reader_leaves_no_helper() {
+    let dir = host::workdir();
+    let (mut child, mut pipe) = into_pipe("slow-pipe", dir.path());
+    pipe.read_exact(&mut [0]).expect("the first byte of the image");
+    child.kill().expect("the program can be killed");
+    end_of(&mut child, "the killed program");
+    // The helper has the other end of this pipe.
+    let mut rest = Vec::new();
+    pipe.read_to_end(&mut rest).expect("the end of the pipe");
+}
+
+#[test]
+fn an_image_that_cannot_be_used_is_an_error_and_the_caller_goes_on_unharmed() {
+    let dir = host::workdir();
+    run(&mut command(Linked::Archive, "threads", dir.path())).succeeded();
+    let image = fs::read(dir.path().join("image")).expect("an image");
+    let mut wanted = Vec::new();
+    let mut add = |errno: &str, name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).expect("a file");
+        wanted.extend([errno.to_owned(), path.display().to_string()]);
+    };
+    let damaged = |at: usize| {
+        let mut bytes = image.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    add("EPIPE", "empty", b"");
+    add("EPIPE", "cut", &image[..image.len() - 1]);
+    add("EPIPE", "half", &image[..image.len() / 2]);
+    add("EINVAL", "garbage", &[0x5a; 8192]);
+    add("EINVAL", "damaged-first", &damaged(0));
+    add("EINVAL", "damaged-middle", &damaged(image.len() / 2));
+    add("EINVAL", "damaged-last", &damaged(image.len() - 1));
+    let run = run(command(Linked::Archive, "no-image", dir.path()).args(&wanted));
+    must_be_ok(dir.path(), "original");
+    run.succeeded();
+}
+
+#[test]
+fn an_image_of_another_kernel_is_an_error_under_revision_1() {
+    let dir = host::workdir();
+    let other = library::root().join("tests/data/conformance/head-major-differs.img");
+    let run =
+        run(command(Linked::Archive, "no-image", dir.path()).env("STASIS_REV", "1").arg("EINVAL").arg(other));
+    must_be_ok(dir.path(), "original");
+    run.succeeded();
+}
