@@ -1,7 +1,7 @@
 //! libstasis: a program in C checkpoints itself in ways that are hard, goes on, and comes back from the image.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +11,9 @@ use stasis_tests::engine::{end_of, restart, run};
 use stasis_tests::library::{self, Linked};
 use stasis_tests::{host, wait};
 use tempfile::TempDir;
+
+/// An ordinary user.
+const NOBODY: u32 = 65534;
 
 /// The program that checkpoints itself, compiled once for each way to link it.
 fn program(linked: Linked) -> &'static Path {
@@ -66,7 +69,6 @@ fn lives_twice(linked: Linked, way: &str) {
 /// The same for a program that ends, as ordinary user `nobody`.
 #[track_caller]
 fn lives_twice_as_nobody(way: &str) {
-    const NOBODY: u32 = 65534;
     if !host::is_root() {
         return lives_twice(Linked::Archive, way);
     }
@@ -141,6 +143,58 @@ fn revision_1_saves_a_name_and_gives_it_back() {
     let dir = host::workdir();
     run(&mut command(Linked::Archive, "revision-1", dir.path())).succeeded();
     must_be_ok(dir.path(), "original");
+}
+
+/// The program with 8 threads comes back in the place of another process, which reads the image from `stdin`.
+#[track_caller]
+fn comes_back_in_another(linked: Linked, as_user: Option<u32>, stdin: fn(&Path) -> Stdio) {
+    let dir = host::workdir();
+    let other = dir.path().join("other");
+    library::compile("examples/restart.c", &other, linked, &[]);
+    let mut first = command(linked, "threads", dir.path());
+    let mut second = library::program(&other);
+    second.current_dir(dir.path());
+    if let Some(id) = as_user.filter(|_| host::is_root()) {
+        first.uid(id).gid(id);
+        second.uid(id).gid(id);
+    }
+    run(&mut first).succeeded();
+    must_be_ok(dir.path(), "original");
+    second.stdin(stdin(dir.path()));
+    run(&mut second).succeeded();
+    must_be_ok(dir.path(), "restarted");
+}
+
+fn as_file(dir: &Path) -> Stdio {
+    fs::File::open(dir.join("image")).map_or_else(|_| Stdio::null(), Stdio::from)
+}
+
+/// A pipe that gives the image a little at a time.
+fn as_pipe(dir: &Path) -> Stdio {
+    let Ok(image) = fs::read(dir.join("image")) else { return Stdio::null() };
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    std::thread::spawn(move || image.chunks(999).try_for_each(|piece| writer.write_all(piece)));
+    reader.into()
+}
+
+#[test]
+fn a_program_with_8_threads_comes_back_in_the_place_of_another_process() {
+    comes_back_in_another(Linked::Archive, None, as_file);
+}
+
+#[test]
+fn the_image_may_come_through_a_pipe() {
+    comes_back_in_another(Linked::Shared, None, as_pipe);
+}
+
+#[test]
+fn a_static_program_comes_back_in_the_place_of_another_process() {
+    comes_back_in_another(Linked::Static, None, as_file);
+}
+
+#[test]
+fn a_program_comes_back_in_the_place_of_another_process_without_privilege() {
+    comes_back_in_another(Linked::Archive, Some(NOBODY), as_file);
 }
 
 /// Starts the program with its standard output in a pipe; gives that too.

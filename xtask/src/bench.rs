@@ -1,16 +1,21 @@
-//! `cargo xtask bench`: the engine's own benchmark program, in a release build.
+//! `cargo xtask bench`: the engine's own benchmark programs, in a release build.
 
 use anyhow::Result;
 use std::process::Command;
 
 use crate::step;
 
-/// Builds and runs the benchmark; arguments go on to it.
+/// The programs, in this order.
+const PROGRAMS: [&str; 2] = ["bench", "bench-self"];
+
+/// Builds and runs the benchmarks; arguments go on to them.
 pub fn run(args: &[String]) -> Result<()> {
     let engine = step::build_engine()?.canonicalize()?;
-    step::step("build the benchmark", || {
-        step::run(&mut step::cargo(["build", "--release", "--package", "stasis-tests", "--bin", "bench"]))
+    step::step("build the benchmarks", || {
+        step::run(&mut step::cargo(["build", "--release", "--package", "stasis-tests", "--bins"]))
     })?;
-    let program = step::target_dir().join("release/bench");
-    step::run(Command::new(program).env("STASIS_BIN", engine).args(args))
+    PROGRAMS.iter().try_for_each(|name| {
+        let program = step::target_dir().join("release").join(name);
+        step::run(Command::new(program).env("STASIS_BIN", &engine).args(args))
+    })
 }

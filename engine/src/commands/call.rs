@@ -7,11 +7,12 @@
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use stasis::wire::{Answer, COMM, Request};
+use stasis::wire::{Answer, COMM, HELPER_IMAGE, Request};
 use stasis_engine::checkpoint::{self, LeaveOut, Options};
 use stasis_engine::procfs::Proc;
 use stasis_engine::restart::{self, NotReplaced};
@@ -77,7 +78,7 @@ impl From<io::Error> for Failed {
 /// The two descriptors that libstasis gives.
 fn descriptors() -> io::Result<(UnixStream, File)> {
     let take = |fd| rawfd::take(fd).map_err(io::Error::from_raw_os_error);
-    Ok((take(stasis::wire::HELPER_SOCKET)?.into(), take(stasis::wire::HELPER_IMAGE)?.into()))
+    Ok((take(stasis::wire::HELPER_SOCKET)?.into(), take(HELPER_IMAGE)?.into()))
 }
 
 /// Gets out of the way: no terminal and no shell counts us to the caller's job, and its input and output are not ours.
@@ -164,6 +165,10 @@ fn replace(
 ) -> Result<Answer, Failed> {
     if request.revision == 1 {
         return take_name(request, &image);
+    }
+    if image.metadata()?.file_type().is_fifo() {
+        // A description of our own: that of the caller may be a nonblocking one.
+        image = File::open(format!("/proc/self/fd/{HELPER_IMAGE}"))?;
     }
     let place = Place { pid: request.caller, socket: request.socket, channel: socket.try_clone()?.into() };
     let (cancelled, pause) = (|| worker.is_cancelled(), || {});
