@@ -45,6 +45,9 @@ pub struct Options {
     pub kill: bool,
     /// A thread that waits in a system call for this checkpoint, and what the call returns in the image.
     pub answer: Option<Answer>,
+    /// What that call returns in the process that runs on, if it is not to be made again. Only of a checkpoint that
+    /// succeeds.
+    pub live_answer: Option<i64>,
     /// What belongs to whoever makes the checkpoint.
     pub leave_out: LeaveOut,
 }
@@ -89,6 +92,7 @@ impl Default for Options {
             storage,
             kill: false,
             answer: None,
+            live_answer: None,
             leave_out: LeaveOut::default(),
         }
     }
@@ -210,6 +214,9 @@ pub fn checkpoint<W: Write>(
         target.release(true).map_err(Error::Finish)?;
         since.elapsed()
     } else {
+        if let (Some(answer), Some(value)) = (opts.answer, opts.live_answer) {
+            target.return_from_call(answer.tid, value);
+        }
         target.release(false).map_err(Error::Finish)?;
         let frozen = since.elapsed();
         finish(sink).map_err(Error::Finish)?;

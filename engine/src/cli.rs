@@ -25,6 +25,14 @@ Exit codes:
   125    nothing was restarted, or its end could not be seen
   0      with --detach: it runs";
 
+const RUN_CODES: &str = "\
+Exit codes:
+  N      the exit status of the command
+  128+N  the command was ended by signal N
+  125    stasis could not do its part
+  126    the command cannot be executed
+  127    there is no such command";
+
 const VALIDATE_CODES: &str = "\
 Exit codes:
   0  the image is sound
@@ -56,6 +64,13 @@ pub enum Command {
     /// the image has been read and found sound.
     #[command(after_help = RESTART_CODES)]
     Restart(Restart),
+    /// Run a command whose processes may checkpoint and restart themselves
+    ///
+    /// They make the calls checkpoint(pid, fd, flags) and restart(crid, fd, flags) by the two numbers below, as if the
+    /// kernel had them; stasis.h names both. All other calls run at full speed. An ordinary user's command runs with
+    /// no_new_privs: set-uid programs are without their rights in it.
+    #[command(after_help = RUN_CODES)]
+    Run(Run),
     /// Show what is in an image
     Inspect(Inspect),
     /// Judge whether an image is sound
@@ -138,6 +153,25 @@ pub struct Restart {
     /// Take files as they are, even those that changed since the checkpoint
     #[arg(long)]
     pub force_files: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Number of the call checkpoint(pid, fd, flags)
+    #[arg(long, value_name = "N", default_value_t = stasis::NR_CHECKPOINT as u32)]
+    pub nr_checkpoint: u32,
+    /// Number of the call restart(crid, fd, flags)
+    #[arg(long, value_name = "N", default_value_t = stasis::NR_RESTART as u32)]
+    pub nr_restart: u32,
+    /// Revision of the images: 2 holds a process, 1 its name
+    #[arg(long = "rev", value_name = "1|2", default_value_t = 2, value_parser = clap::value_parser!(i32).range(1..=2))]
+    pub revision: i32,
+    /// Keep the last N images in memory, for restart(crid, -1, 0)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub keep: usize,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]

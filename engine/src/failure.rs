@@ -8,6 +8,8 @@ pub const FAILED: u8 = 1;
 pub const COULD_NOT_LOOK: u8 = 2;
 /// Exit code of `restart` when nothing was restarted, as in env(1) and timeout(1): the others are the program's.
 pub const NOT_RESTARTED: u8 = 125;
+/// Exit code of `run` when the command was not run, likewise.
+pub const NOT_RUN: u8 = NOT_RESTARTED;
 
 /// Exit code when the reader of our output has gone: as if SIGPIPE, which Rust programs ignore, had ended us.
 pub const BROKEN_PIPE: u8 = 128 + 13;

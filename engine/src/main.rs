@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod foreground;
 mod front;
 mod inspect;
 mod output;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Syscall(call) => commands::syscall::run(call),
         Command::Completions { shell } => commands::shell::completions(*shell),
         Command::Man { dir } => commands::shell::man(dir),
+        Command::Run(args) => commands::run::run(args),
         Command::Call { operation } => commands::call::run(*operation),
         Command::Steps => commands::steps::run(),
     };

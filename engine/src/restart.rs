@@ -176,7 +176,7 @@ pub fn into(
     let named = |id| PathBuf::from(std::ffi::OsStr::from_bytes(tree.path_of(id)));
     let programs: Vec<PathBuf> =
         [Some(named(mm.mm.exe)), std::env::current_exe().ok()].into_iter().flatten().collect();
-    let mut stub = place.take(&programs).map_err(|failure| match failure {
+    let (mut stub, socket) = place.take(&programs).map_err(|failure| match failure {
         takeover::Failure::Unharmed(e) => NotReplaced::Unharmed(e.into()),
         takeover::Failure::Lost(e) => NotReplaced::Lost(e.into()),
     })?;
@@ -186,7 +186,7 @@ pub fn into(
         empty(&mut stub, mm)?;
         task::raise_rlimits(&mut stub)?;
         timers::disarm(&mut stub)?;
-        place.pass(&mut stub, &opened)?;
+        place.pass(&mut stub, socket, &opened)?;
         Ok(())
     };
     rest().map_err(NotReplaced::Lost)?;

@@ -7,6 +7,7 @@
 //! kernel would do by itself is done here too: `EAGAIN` waits for readiness, a broken pipe kills nobody.
 
 use std::fs;
+use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,8 +16,9 @@ use nix::sys::utsname::uname;
 use stasis_format::head::{Head, KernelVersion};
 use stasis_format::rev1::{self, Restart, Step, TASK_COMM_LEN, Task};
 
-use crate::procfs::parse_stat;
-use crate::sys::rawfd;
+use crate::procfs::{parse_maps, parse_stat};
+use crate::sys::{rawfd, vm};
+use crate::target::{Target, TargetError};
 
 /// The next identifier of a checkpoint.
 static NEXT_CRID: AtomicI32 = AtomicI32::new(1);
@@ -64,6 +66,27 @@ pub fn sys_checkpoint(pid: i32, fd: RawFd, flags: u64) -> i64 {
 /// which has no use for it yet, this one does not look at it.
 pub fn sys_restart(crid: i32, fd: RawFd, flags: u64) -> i64 {
     sys_restart_here(crid, fd, flags).ret
+}
+
+/// Gives another thread its name, as [`sys_restart`] does for the calling one: the thread itself is made to set it.
+pub fn set_name(tid: i32, comm: [u8; TASK_COMM_LEN]) -> Result<(), TargetError> {
+    let failed = |source| TargetError::Call { tid, source };
+    let mut target = Target::seize_one(tid)?;
+    let maps = target.proc.read("maps").map_err(failed)?;
+    let maps = parse_maps(&maps).map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e)))?;
+    let code = maps.iter().filter(|m| m.exec && m.read && m.path != b"[vsyscall]");
+    target.find_syscall(&code.map(|m| (m.start, m.end)).collect::<Vec<_>>())?;
+    // Behind the red zone of 128 bytes below the stack pointer, where nothing lives.
+    let at = target.threads.first().map_or(0, |t| t.regs.rsp).wrapping_sub(256);
+    let mut saved = [0; TASK_COMM_LEN];
+    vm::read_exact_at(tid, at, &mut saved).map_err(failed)?;
+    vm::write(tid, &[(at, TASK_COMM_LEN as u64)], &comm).map_err(failed)?;
+    let done = target.call(0, libc::SYS_prctl, [libc::PR_SET_NAME as u64, at, 0, 0, 0, 0]);
+    vm::write(tid, &[(at, TASK_COMM_LEN as u64)], &saved).map_err(failed)?;
+    match done? {
+        0 => Ok(()),
+        errno => Err(failed(io::Error::from_raw_os_error(-errno as i32))),
+    }
 }
 
 /// [`sys_restart`], telling all that it did.

@@ -18,13 +18,31 @@ use crate::target::{Target, TargetError};
 
 /// A process that is to be replaced, and the way to hand it descriptors.
 #[derive(Debug)]
-pub struct Place {
+pub struct Place<'a> {
     /// The process.
     pub pid: i32,
     /// Its descriptor of a socket (AF_UNIX) that survives an execve(2).
-    pub socket: i32,
+    pub socket: Socket<'a>,
     /// The other end of that, which is ours.
     pub channel: OwnedFd,
+}
+
+/// How a process comes by its end of the channel.
+#[derive(Clone, Copy)]
+pub enum Socket<'a> {
+    /// It has it, by this number.
+    Theirs(i32),
+    /// It gets it when all has been judged, by this, which returns the number.
+    Given(&'a dyn Fn() -> io::Result<i32>),
+}
+
+impl std::fmt::Debug for Socket<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Theirs(number) => f.debug_tuple("Theirs").field(number).finish(),
+            Self::Given(_) => f.write_str("Given"),
+        }
+    }
 }
 
 /// Why a process was not taken over. It is as it was.
@@ -55,7 +73,7 @@ pub enum TakeoverError {
     },
 }
 
-impl Place {
+impl Place<'_> {
     /// The standard descriptors of the process, which take the place of those that led out of the image's.
     pub fn standard(&self) -> [Option<OwnedFd>; 3] {
         let process = pidfd::open(self.pid).ok();
@@ -70,20 +88,30 @@ impl Place {
         nofile.is_none_or(|(_, _, hard)| u64::try_from(highest).is_ok_and(|highest| highest < *hard))
     }
 
-    /// Has the process execute the first of these programs that it can, up to its first instruction.
-    pub fn take(&self, programs: &[PathBuf]) -> Result<Stub, Failure> {
-        let target = self.execute(programs).map_err(Failure::Unharmed)?;
+    /// Has the process execute the first of these programs that it can, up to its first instruction. Returns it with
+    /// the number of its end of the channel.
+    pub fn take(&self, programs: &[PathBuf]) -> Result<(Stub, i32), Failure> {
+        let (socket, is_ours) = match self.socket {
+            Socket::Theirs(number) => (Ok(number), false),
+            Socket::Given(give) => (give(), true),
+        };
+        let socket = socket.map_err(|source| {
+            let what = "the table of descriptors";
+            Failure::Unharmed(TakeoverError::Memory { what, pid: self.pid, source })
+        })?;
+        let target = self.execute(programs, is_ours.then_some(socket)).map_err(Failure::Unharmed)?;
         // From here on there is nothing to put back.
         target.forget();
         let mut stub = Stub::taken(self.pid).map_err(|e| Failure::Lost(e.into()))?;
         stub.exact_ids = false;
-        Ok(stub)
+        Ok((stub, socket))
     }
 
-    fn execute(&self, programs: &[PathBuf]) -> Result<Target, TakeoverError> {
+    /// `given`: a descriptor to be closed again should it fail.
+    fn execute(&self, programs: &[PathBuf], given: Option<i32>) -> Result<Target, TakeoverError> {
         let pid = self.pid;
         let unusable = |what| move |source| TakeoverError::Memory { what, pid, source };
-        let mut target = Target::seize_leader(pid)?;
+        let mut target = Target::seize_one(pid)?;
         let text = fs::read(format!("/proc/{pid}/maps")).map_err(unusable("the memory map"))?;
         let maps = procfs::parse_maps(&text)
             .map_err(|e| unusable("the memory map")(io::Error::new(io::ErrorKind::InvalidData, e)))?;
@@ -111,14 +139,17 @@ impl Place {
             vm::write(pid, &[(at, saved.len() as u64)], &saved).map_err(unusable("the stack"))?;
             failure = io::Error::from_raw_os_error(-ret? as i32);
         }
+        if let Some(given) = given {
+            target.call(0, libc::SYS_close, [given as u64, 0, 0, 0, 0, 0])?;
+        }
         let program = programs.first().map_or_else(String::new, |p| p.display().to_string());
         Err(TakeoverError::Exec { pid, program, source: failure })
     }
 
     /// Gives the process every descriptor that it inherits when it is a fork of ours, at the same number, and closes its
     /// own.
-    pub fn pass(&self, stub: &mut Stub, opened: &Opened) -> Result<(), RestoreError> {
-        let socket = self.socket as u64;
+    pub fn pass(&self, stub: &mut Stub, socket: i32, opened: &Opened) -> Result<(), RestoreError> {
+        let socket = socket as u64;
         let mut calls = vec![close_range(socket + 1, u64::from(u32::MAX))];
         if socket > 0 {
             calls.push(close_range(0, socket - 1));

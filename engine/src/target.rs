@@ -99,8 +99,8 @@ impl Target {
         Ok(target)
     }
 
-    /// Seizes and stops the leader alone; the other threads run on.
-    pub fn seize_leader(pid: i32) -> Result<Self, TargetError> {
+    /// Seizes and stops one thread alone, the leader for instance; the others run on.
+    pub fn seize_one(pid: i32) -> Result<Self, TargetError> {
         let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
         let mut target =
             Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0, way_back: None };
@@ -248,6 +248,14 @@ impl Target {
     /// Where results of calls inside may be written without borrowing memory from the process.
     pub fn result_area(&self) -> Option<u64> {
         self.way_back.as_ref().and_then(WayBack::result_area)
+    }
+
+    /// Has a thread that is in a system call run on behind it, with this result.
+    pub fn return_from_call(&mut self, tid: i32, value: i64) {
+        if let Some(thread) = self.threads.iter_mut().find(|t| t.tid == tid) {
+            (thread.regs.rax, thread.regs.orig_rax) = (value.cast_unsigned(), u64::MAX);
+            thread.corrected = true;
+        }
     }
 
     /// Corrects the registers that thread number `index` will run on with.

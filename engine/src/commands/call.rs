@@ -17,7 +17,7 @@ use stasis_engine::checkpoint::{self, LeaveOut, Options};
 use stasis_engine::procfs::Proc;
 use stasis_engine::restart::{self, NotReplaced};
 use stasis_engine::sys::{mem, rawfd};
-use stasis_engine::takeover::Place;
+use stasis_engine::takeover::{Place, Socket};
 use stasis_engine::{errno, revision1};
 
 use crate::cli::Operation;
@@ -170,7 +170,11 @@ fn replace(
         // A description of our own: that of the caller may be a nonblocking one.
         image = File::open(format!("/proc/self/fd/{HELPER_IMAGE}"))?;
     }
-    let place = Place { pid: request.caller, socket: request.socket, channel: socket.try_clone()?.into() };
+    let place = Place {
+        pid: request.caller,
+        socket: Socket::Theirs(request.socket),
+        channel: socket.try_clone()?.into(),
+    };
     let (cancelled, pause) = (|| worker.is_cancelled(), || {});
     let watch = Watch::new(&cancelled, &pause);
     match restart::into(&place, &mut image, &restart::Options::default(), &watch) {

@@ -5,6 +5,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod inspect;
 pub mod restart;
+pub mod run;
 pub mod shell;
 pub mod steps;
 pub mod syscall;

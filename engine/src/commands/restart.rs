@@ -11,20 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context as _, anyhow};
 use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpgid, getpgrp};
-use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+use nix::unistd::Pid;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithRawSiginfo;
 use stasis_engine::restart::{self, Error, Options, Restarted};
 
 use crate::cli::Restart;
 use crate::failure::{Explain as _, Failure, NOT_RESTARTED, Outcome};
+use crate::foreground;
 use crate::front::CANCEL;
 use crate::output::Unnamed;
 use crate::watch::Watch;
-
-/// Signals that a process in the foreground gets from us.
-const FORWARDED: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH];
 
 type Signals = SignalsInfo<WithRawSiginfo>;
 
@@ -36,9 +33,8 @@ pub fn run(args: &Restart) -> Outcome {
         let number = signal.unsigned_abs() as usize;
         signal_hook::flag::register_usize(signal, Arc::clone(&caught), number).code(NOT_RESTARTED)?;
     }
-    let mut all = FORWARDED.to_vec();
-    all.push(SIGCHLD);
-    let mut signals = if args.detach { None } else { Some(Signals::new(&all).code(NOT_RESTARTED)?) };
+    let mut signals =
+        if args.detach { None } else { Some(Signals::new(foreground::HEARD).code(NOT_RESTARTED)?) };
 
     let called_off = |failure: Failure| match u8::try_from(caught.load(Ordering::Relaxed)) {
         Ok(signal @ 1..) => Failure { code: 128 + signal, ..failure },
@@ -134,12 +130,7 @@ fn accompany(restarted: &Restarted, signals: &mut Signals) -> anyhow::Result<u8>
             Err(error) => return Err(error).context("the end of the process was not seen"),
         }
         for info in signals.wait() {
-            // A terminal has told the whole process group already.
-            let had_it = info.si_code == libc::SI_KERNEL && getpgid(Some(pid)) == Ok(getpgrp());
-            if info.si_signo != SIGCHLD && !had_it {
-                // It may be gone; the next round sees that.
-                let _ = Signal::try_from(info.si_signo).and_then(|signal| kill(pid, signal));
-            }
+            foreground::forward(&info, pid);
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod ptrace;
 pub mod rawfd;
 pub mod rights;
 pub mod sched;
+pub mod seccomp;
 pub mod userfault;
 pub mod vm;
 pub mod worker;
