@@ -14,9 +14,12 @@ fn main() {
     sources.sort();
     let checks = ["-std=gnu17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"];
     let bare = [PathBuf::from("victims/bare/bare.c")];
+    let caller = [PathBuf::from("victims/caller/caller.c")];
     for (name, flags, sources) in [
         ("victim", &["-pthread", "-pie"][..], &sources[..]),
         ("victim-static", &["-pthread", "-static"], &sources),
+        ("caller", &["-pthread", "-pie"], &caller),
+        ("caller-static", &["-pthread", "-static"], &caller),
         ("victim-bare", &["-static", "-nostdlib", "-ffreestanding"], &bare),
     ] {
         let program = out.join(name);

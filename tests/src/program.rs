@@ -18,6 +18,11 @@ pub const VICTIM_STATIC: &str = env!("VICTIM_STATIC");
 /// The program that uses no library, with a very small image.
 pub const VICTIM_BARE: &str = env!("VICTIM_BARE");
 
+/// The program that makes the calls `checkpoint` and `restart`, linked against the shared C library.
+pub const CALLER: &str = env!("CALLER");
+/// The same, linked statically.
+pub const CALLER_STATIC: &str = env!("CALLER_STATIC");
+
 /// A command for a program that nobody here wrote, without the descriptors that whoever runs the tests left open.
 pub fn foreign(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(VICTIM);

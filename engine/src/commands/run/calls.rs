@@ -28,6 +28,8 @@ pub struct Calls {
     keep: usize,
     kept: VecDeque<(i32, File)>,
     calls: Vec<Call>,
+    /// Calls that wait for others.
+    early: Vec<Notification>,
 }
 
 /// One call.
@@ -56,6 +58,7 @@ impl Calls {
             keep: args.keep,
             kept: VecDeque::new(),
             calls: Vec::new(),
+            early: Vec::new(),
         }
     }
 
@@ -83,6 +86,10 @@ impl Calls {
             call.asked = asked;
             return;
         }
+        // A caller hears of its checkpoint before we do.
+        if self.is_too_early(&asked) {
+            return self.early.push(asked);
+        }
         // A thread that does something else does not wait for an answer any more; nor does one that is gone.
         self.calls.retain(|call| {
             let waits =
@@ -90,6 +97,14 @@ impl Calls {
             call.answer.is_none() || waits
         });
         self.begin(asked);
+    }
+
+    /// Whether a kept image is wanted while a checkpoint goes on that decides which ones there are.
+    fn is_too_early(&self, asked: &Notification) -> bool {
+        let [crid, fd] = [asked.args[0] as i32, asked.args[1] as i32];
+        let decides =
+            |call: &Call| call.worker.is_some() && (call.asked.tid == asked.tid || call.crid == crid);
+        self.keep > 0 && asked.nr == self.nr_restart && fd == -1 && self.calls.iter().any(decides)
     }
 
     fn begin(&mut self, asked: Notification) {
@@ -166,6 +181,9 @@ impl Calls {
             // Nobody waits just now: the kernel is about to make the call again.
             call.answer.is_none_or(|value| listener.answer(call.asked.id, value).is_err())
         });
-        next.into_iter().for_each(|asked| self.begin(asked));
+        let (early, ready) =
+            std::mem::take(&mut self.early).into_iter().partition(|asked| self.is_too_early(asked));
+        self.early = early;
+        next.into_iter().chain::<Vec<_>>(ready).for_each(|asked| self.begin(asked));
     }
 }

@@ -1,7 +1,7 @@
 //! One call: the process that does it, forked for it alone.
 
 use std::fs::{self, File};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -143,28 +143,22 @@ impl Job<'_> {
         };
         let (cancelled, pause) = (|| worker.is_cancelled(), || {});
         let watch = Watch::new(&cancelled, &pause);
-        let take = |sink: &mut File| {
+        let take = |sink: &mut dyn Write| {
             checkpoint::checkpoint(pid, sink, &options, &watch, &mut |_| Ok(()))
                 .map_err(|error| failed(errno::of_checkpoint(&error, pid), error))
         };
         if direct {
             let (start, len) =
                 image.stream_position().and_then(|at| Ok((at, image.metadata()?.len()))).map_err(from_io)?;
-            take(&mut image).inspect_err(|_| {
+            let taken = match self.copy {
+                // Both at once: what the caller does to the file later is not in the copy.
+                Some(copy) => take(&mut Both(&image, copy)),
+                None => take(&mut image),
+            };
+            taken.inspect_err(|_| {
                 // Half an image is none.
                 let _ = image.set_len(len).and_then(|()| image.seek(SeekFrom::Start(start)));
             })?;
-            if let Some(mut copy) = self.copy {
-                // By a description of our own, so that the caller's offset stays. One that cannot be read is not kept.
-                let again = File::open(format!("/proc/self/fd/{}", image.as_raw_fd()));
-                let copied = again.and_then(|mut again| {
-                    again.seek(SeekFrom::Start(start))?;
-                    io::copy(&mut again, &mut copy)
-                });
-                if let Err(error) = copied {
-                    tracing::warn!(%error, "image {crid} is not kept");
-                }
-            }
             return Ok(Reply { is_delivered: is_self, value: crid });
         }
         // Its reader may be slow, or a thread of the process itself, which is not to stand still until it has read.
@@ -204,6 +198,21 @@ impl Job<'_> {
                 Ok(Reply { is_delivered: true, value: 0 })
             }
         }
+    }
+}
+
+/// Writes to two files.
+struct Both<'a>(&'a File, &'a File);
+
+impl Write for Both<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.0.write(bytes)?;
+        self.1.write_all(bytes.get(..n).unwrap_or_default())?;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
