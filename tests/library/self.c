@@ -258,6 +258,49 @@ static void own_reader(void)
 		life = "restarted";
 }
 
+/* The helper is killed meanwhile. */
+static void helper_killed(void)
+{
+	int ret = stasis_checkpoint(0, 1, 0);
+	CHECK(ret == -1 && errno == EIO, "%d, %s", ret, strerror(errno));
+	no_trace();
+	lived(stasis_checkpoint(0, image(), 0));
+}
+
+/* Several threads at once. */
+enum { EACH = 10 };
+static int identifiers[4][EACH];
+
+static void *saving(void *list)
+{
+	int *ids = list, fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	for (int i = 0; i < EACH; i++) {
+		ids[i] = stasis_checkpoint(0, fd, 0);
+		CHECK(ids[i] > 0, "%d, %s", ids[i], strerror(errno));
+	}
+	return NULL;
+}
+
+static void at_once(void)
+{
+	pthread_t threads[4];
+	char seen[4 * EACH + 1] = { 0 };
+	for (int i = 0; i < 4; i++)
+		CHECK(pthread_create(&threads[i], NULL, saving, identifiers[i]) == 0, "thread");
+	for (int i = 0; i < 4; i++)
+		CHECK(pthread_join(threads[i], NULL) == 0, "join");
+	for (int i = 0; i < 4 * EACH; i++) {
+		int id = identifiers[i / EACH][i % EACH];
+		CHECK(id <= 4 * EACH && !seen[id], "identifier %d", id);
+		seen[id] = 1;
+	}
+	int ret = lived(stasis_checkpoint(0, image(), 0));
+	CHECK(ret == 0 || ret == 4 * EACH + 1, "identifier %d", ret);
+	/* It counts on in the second life. */
+	if (ret == 0)
+		CHECK(stasis_checkpoint(0, open("/dev/null", O_WRONLY), 0) == 4 * EACH + 2, "%s", strerror(errno));
+}
+
 /* A thousand in a row. */
 struct footprint {
 	int descriptors, tasks, mappings;
@@ -411,6 +454,7 @@ int main(int argc, char **argv)
 		{ "threads", threads },	      { "handler", handler },	    { "fork", fork_beside },
 		{ "slow-pipe", slow_pipe },   { "full-pipe", full_pipe },   { "closed-pipe", closed_pipe },
 		{ "own-reader", own_reader }, { "thousand", thousand },	    { "mistakes", mistakes },
+		{ "helper-killed", helper_killed }, { "at-once", at_once },
 		{ "undumpable", undumpable }, { "child", child },	    { "revision-1", revision_1 },
 	};
 	const char *name = argc > 1 ? argv[1] : "";

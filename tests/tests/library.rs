@@ -2,13 +2,17 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use nix::sys::signal::Signal;
 use stasis_tests::engine::{end_of, restart, run};
 use stasis_tests::library::{self, Linked};
+use stasis_tests::program::send;
 use stasis_tests::{host, wait};
 use tempfile::TempDir;
 
@@ -266,6 +270,46 @@ fn a_caller_that_is_killed_while_its_image_waits_for_a_reader_leaves_no_helper()
     // The helper has the other end of this pipe.
     let mut rest = Vec::new();
     pipe.read_to_end(&mut rest).expect("the end of the pipe");
+}
+
+#[test]
+fn an_image_may_go_to_a_socket() {
+    let dir = host::workdir();
+    let (mut ours, theirs) = UnixStream::pair().expect("two sockets");
+    let mut command = command(Linked::Archive, "slow-pipe", dir.path());
+    let mut child =
+        command.stdout(Stdio::from(OwnedFd::from(theirs))).spawn().expect("the program can be started");
+    drop(command);
+    let mut image = Vec::new();
+    ours.read_to_end(&mut image).expect("the image");
+    assert!(end_of(&mut child, "the program").success());
+    must_be_ok(dir.path(), "original");
+    fs::write(dir.path().join("image"), image).expect("the image");
+    must_come_back(dir.path());
+}
+
+/// The first child of a process.
+fn child_of(pid: i32) -> Option<i32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn a_caller_whose_helper_is_killed_gets_an_error_and_goes_on() {
+    let dir = host::workdir();
+    let (mut child, mut pipe) = into_pipe("helper-killed", dir.path());
+    pipe.read_exact(&mut [0]).expect("the first byte of the image");
+    // The child of the caller only waits for the helper.
+    let helper = child_of(child.id().cast_signed()).and_then(child_of).expect("the helper");
+    send(helper, Signal::SIGKILL);
+    assert!(end_of(&mut child, "the program").success());
+    must_be_ok(dir.path(), "original");
+    must_come_back(dir.path());
+}
+
+#[test]
+fn threads_that_checkpoint_at_once_get_an_identifier_each() {
+    lives_twice(Linked::Archive, "at-once");
 }
 
 #[test]
