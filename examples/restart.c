@@ -12,7 +12,7 @@
 
 #ifdef RAW
 #include <sys/syscall.h>
-#define restart(crid, fd, flags) ((int)syscall(STASIS_NR_RESTART, crid, fd, flags))
+#define restart(crid, fd, flags) syscall(STASIS_NR_RESTART, crid, fd, flags)
 #else
 #define restart(crid, fd, flags) stasis_restart(crid, fd, flags)
 #endif

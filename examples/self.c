@@ -24,7 +24,7 @@
 
 #ifdef RAW
 #include <sys/syscall.h>
-#define checkpoint(pid, fd, flags) ((int)syscall(STASIS_NR_CHECKPOINT, pid, fd, flags))
+#define checkpoint(pid, fd, flags) syscall(STASIS_NR_CHECKPOINT, pid, fd, flags)
 #else
 #define checkpoint(pid, fd, flags) stasis_checkpoint(pid, fd, flags)
 #endif

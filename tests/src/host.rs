@@ -63,6 +63,12 @@ fn stat_field(pid: i32, field: usize) -> Option<String> {
     behind.split_whitespace().nth(field.checked_sub(3)?).map(str::to_owned)
 }
 
+/// The first child of a process.
+pub fn child_of(pid: i32) -> Option<i32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
 /// Whether a process runs or sleeps on its own: neither stopped nor under anybody's control.
 pub fn is_free(pid: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

@@ -5,29 +5,58 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use stasis_tests::engine::{restart_detached, run};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use stasis_tests::engine::{restart_detached, run, stasis_path};
 use stasis_tests::library::{self, Linked};
+use stasis_tests::program::foreign;
 use stasis_tests::{host, wait};
 
+/// How a program gets at its calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Library,
+    /// It is a child of `stasis run`.
+    Supervisor,
+}
+
+impl By {
+    fn command(self, program: &Path) -> Command {
+        match self {
+            Self::Library => library::program(program),
+            Self::Supervisor => {
+                let mut command = foreign(stasis_path());
+                command.args(["run", "--"]).arg(program);
+                command
+            }
+        }
+    }
+}
+
 /// A program that is killed at the end of the test.
-struct Spinning(Child);
+struct Spinning(Child, By);
 
 impl Spinning {
-    fn start(command: &mut Command) -> Self {
-        Self(command.spawn().expect("the program can be started"))
+    fn start(command: &mut Command, by: By) -> Self {
+        Self(command.spawn().expect("the program can be started"), by)
     }
 
     fn pid(&self) -> i32 {
-        self.0.id().cast_signed()
+        let own = self.0.id().cast_signed();
+        match self.1 {
+            By::Library => own,
+            By::Supervisor => host::child_of(own).unwrap_or(own),
+        }
     }
 
     /// Its name, as `ps` shows it.
     fn name(&self) -> String {
-        fs::read_to_string(format!("/proc/{}/comm", self.0.id())).unwrap_or_default().trim().to_owned()
+        fs::read_to_string(format!("/proc/{}/comm", self.pid())).unwrap_or_default().trim().to_owned()
     }
 
     fn kill(&mut self) {
-        let _ = self.0.kill();
+        // A supervisor ends with its program.
+        let _ = kill(Pid::from_raw(self.pid()), Signal::SIGKILL);
         let _ = self.0.wait();
     }
 }
@@ -41,23 +70,25 @@ impl Drop for Spinning {
 /// The script of the documentation: the first program checkpoints itself to standard output, is killed, and comes back in
 /// the place of the second, which reads the image from standard input.
 #[track_caller]
-fn follow_the_documentation(first: &Path, second: &Path, dir: &Path) {
+fn follow_the_documentation(first: &Path, second: &Path, dir: &Path, by: By) {
     let (image, out) = (dir.join("self.image"), dir.join("cr-self.out"));
     let command = |program: &Path| {
-        let mut command = library::program(program);
+        let mut command = by.command(program);
         command.current_dir(dir).stdin(Stdio::null()).stderr(File::create(dir.join("err")).expect("a file"));
         command
     };
     let said = || fs::read_to_string(&out).unwrap_or_default();
     let mut original =
-        Spinning::start(command(first).arg(&out).stdout(File::create(&image).expect("a file")));
+        Spinning::start(command(first).arg(&out).stdout(File::create(&image).expect("a file")), by);
     wait::until("the program to go on behind its checkpoint", || said().ends_with("ret = 1\n"));
     assert_eq!(said(), "hello, world!\nworld, hello!\nret = 1\n");
     let name = original.name();
     original.kill();
 
-    let mut restarted =
-        Spinning::start(command(second).stdin(File::open(&image).expect("the image")).stdout(Stdio::null()));
+    let mut restarted = Spinning::start(
+        command(second).stdin(File::open(&image).expect("the image")).stdout(Stdio::null()),
+        by,
+    );
     wait::until("the program to go on behind its checkpoint again", || {
         assert!(
             restarted.0.try_wait().expect("it can be waited for").is_none(),
@@ -78,7 +109,17 @@ fn the_programs_of_the_documentation_in_c_do_what_it_says() {
     let (first, second) = (dir.path().join("self"), dir.path().join("rstr"));
     library::compile("examples/self.c", &first, Linked::Archive, &[]);
     library::compile("examples/restart.c", &second, Linked::Archive, &[]);
-    follow_the_documentation(&first, &second, dir.path());
+    follow_the_documentation(&first, &second, dir.path(), By::Library);
+}
+
+#[test]
+fn the_programs_of_the_documentation_do_what_it_says_by_real_system_calls() {
+    let dir = host::workdir();
+    let (first, second) = (dir.path().join("self"), dir.path().join("rstr"));
+    // They need nothing of the library's but the header.
+    library::compile("examples/self.c", &first, Linked::Static, &["-DRAW"]);
+    library::compile("examples/restart.c", &second, Linked::Static, &["-DRAW"]);
+    follow_the_documentation(&first, &second, dir.path(), By::Supervisor);
 }
 
 fn example(name: &str) -> PathBuf {
@@ -88,7 +129,7 @@ fn example(name: &str) -> PathBuf {
 #[test]
 fn the_programs_of_the_documentation_in_rust_do_what_it_says() {
     let dir = host::workdir();
-    follow_the_documentation(&example("self"), &example("restart"), dir.path());
+    follow_the_documentation(&example("self"), &example("restart"), dir.path(), By::Library);
 }
 
 #[test]
@@ -108,7 +149,7 @@ fn an_estimate_that_is_killed_again_and_again_comes_to_the_same_result() {
     let newest = || fs::metadata(&image).map(|file| file.ino()).ok();
     let streams = |command: &mut Command| {
         let open = |path: &Path| File::create(path).expect("a file");
-        Spinning::start(command.stdout(open(&out)).stderr(open(&dir.path().join("err"))))
+        Spinning::start(command.stdout(open(&out)).stderr(open(&dir.path().join("err"))), By::Library)
     };
     let mut original = streams(&mut estimate("0.02"));
     wait::until("the first image", || newest().is_some());

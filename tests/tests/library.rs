@@ -288,19 +288,13 @@ fn an_image_may_go_to_a_socket() {
     must_come_back(dir.path());
 }
 
-/// The first child of a process.
-fn child_of(pid: i32) -> Option<i32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
-}
-
 #[test]
 fn a_caller_whose_helper_is_killed_gets_an_error_and_goes_on() {
     let dir = host::workdir();
     let (mut child, mut pipe) = into_pipe("helper-killed", dir.path());
     pipe.read_exact(&mut [0]).expect("the first byte of the image");
     // The child of the caller only waits for the helper.
-    let helper = child_of(child.id().cast_signed()).and_then(child_of).expect("the helper");
+    let helper = host::child_of(child.id().cast_signed()).and_then(host::child_of).expect("the helper");
     send(helper, Signal::SIGKILL);
     assert!(end_of(&mut child, "the program").success());
     must_be_ok(dir.path(), "original");
