@@ -101,11 +101,21 @@ impl Proc {
         Ok(tids)
     }
 
-    /// Children of all of its threads.
+    /// Children of all of its threads. Where the process is not stopped, those of a thread that ends meanwhile may be
+    /// missing: they pass to another one.
     pub fn children(&self) -> io::Result<Vec<i32>> {
         let mut list = Vec::new();
         for tid in self.tids()? {
-            let text = self.read(&format!("task/{tid}/children"))?;
+            let text = match self.read(&format!("task/{tid}/children")) {
+                // From open(2) and from read(2).
+                Err(error)
+                    if tid != self.pid
+                        && matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) =>
+                {
+                    continue;
+                }
+                text => text?,
+            };
             list.extend(text.split(u8::is_ascii_whitespace).filter_map(|w| number(w, 10)).map(|n| n as i32));
         }
         Ok(list)
