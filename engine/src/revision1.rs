@@ -40,7 +40,18 @@ pub struct Outcome {
 /// Returns a positive identifier, larger than those before it, or a negative errno: `-EINVAL` for any flag,
 /// `-EBADF`, `-ESRCH` when there is no such task, or what writing came to.
 pub fn sys_checkpoint(pid: i32, fd: RawFd, flags: u64) -> i64 {
-    let image = match judge(fd, flags).and_then(|()| image_of(pid)) {
+    written(judge(fd, flags).and_then(|()| image_of(pid, None)), fd)
+}
+
+/// [`sys_checkpoint`] made for the thread `tid`, which waits for it: in the image it runs (state 0), as a task does that
+/// makes the call itself.
+pub fn checkpoint_for(tid: i32, fd: RawFd) -> i64 {
+    written(judge(fd, 0).and_then(|()| image_of(tid, Some(0))), fd)
+}
+
+/// Writes an image; what the call returns.
+fn written(image: Result<Vec<u8>, i32>, fd: RawFd) -> i64 {
+    let image = match image {
         Ok(image) => image,
         Err(errno) => return -i64::from(errno),
     };
@@ -185,8 +196,8 @@ fn set_comm(comm: [u8; TASK_COMM_LEN], outcome: &mut Outcome) {
     }
 }
 
-/// The 304 bytes of a task.
-fn image_of(pid: i32) -> Result<Vec<u8>, i32> {
+/// The 304 bytes of a task, in the state that it is in unless told.
+fn image_of(pid: i32, state: Option<u32>) -> Result<Vec<u8>, i32> {
     let path = match pid {
         0 => "/proc/thread-self/stat".to_owned(),
         1.. => format!("/proc/{pid}/stat"),
@@ -194,7 +205,8 @@ fn image_of(pid: i32) -> Result<Vec<u8>, i32> {
     };
     let text = fs::read(path).map_err(|_| libc::ESRCH)?;
     let stat = parse_stat(&text).map_err(|_| libc::ESRCH)?;
-    let (state, exit_state) = states(stat.state);
+    let (found, exit_state) = states(stat.state);
+    let state = state.unwrap_or(found);
     let task = Task {
         state,
         exit_state,

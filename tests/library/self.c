@@ -432,11 +432,14 @@ static void child(void)
 static void revision_1(void)
 {
 	char name[16];
+	unsigned int state = ~0u;
 	int fd = open("image", O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
 	CHECK(setenv("STASIS_REV", "1", 1) == 0, "setenv");
 	CHECK(prctl(PR_SET_NAME, "first") == 0, "prctl");
 	CHECK(stasis_checkpoint(0, fd, 0) == 1, "%s", strerror(errno));
 	CHECK(lseek(fd, 0, SEEK_CUR) == 304, "the length");
+	/* The first field behind the headers of HEAD and TASK, and HEAD: the caller runs. */
+	CHECK(pread(fd, &state, sizeof(state), 8 + 224 + 8) == sizeof(state) && state == 0, "state %u", state);
 	CHECK(prctl(PR_SET_NAME, "second") == 0 && lseek(fd, 0, SEEK_SET) == 0, "prctl");
 	CHECK(stasis_restart(1, fd, 0) == 0, "%s", strerror(errno));
 	CHECK(prctl(PR_GET_NAME, name) == 0 && strcmp(name, "first") == 0, "the name is %s", name);

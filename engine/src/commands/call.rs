@@ -147,8 +147,10 @@ fn await_caller(request: &Request, worker: &Worker) -> Result<(), Failed> {
 
 /// Revision 1: the name and state of the calling thread, or of another process.
 fn save_name(request: &Request, image: &File) -> Result<Answer, Failed> {
-    let task = if request.pid == request.caller { request.thread } else { request.pid };
-    let done = revision1::sys_checkpoint(task, image.as_raw_fd(), 0);
+    let done = match request.pid == request.caller {
+        true => revision1::checkpoint_for(request.thread, image.as_raw_fd()),
+        false => revision1::sys_checkpoint(request.pid, image.as_raw_fd(), 0),
+    };
     if done > 0 {
         return Ok(Answer { errno: 0, comm: None });
     }

@@ -130,8 +130,10 @@ impl Job<'_> {
     fn checkpoint(&self, caller: i32, pid: i32, mut image: File, worker: &Worker) -> Result<Reply, Failed> {
         let crid = i64::from(self.crid);
         if self.revision == 1 {
-            let task = if pid == caller { self.asked.tid } else { pid };
-            let done = revision1::sys_checkpoint(task, image.as_raw_fd(), 0);
+            let done = match pid == caller {
+                true => revision1::checkpoint_for(self.asked.tid, image.as_raw_fd()),
+                false => revision1::sys_checkpoint(pid, image.as_raw_fd(), 0),
+            };
             return Ok(Reply { is_delivered: false, value: if done > 0 { crid } else { done } });
         }
         let is_self = pid == caller;
@@ -139,7 +141,11 @@ impl Job<'_> {
         let options = Options {
             answer: is_self.then_some(Answer { tid: self.asked.tid, value: 0 }),
             live_answer: direct.then_some(crid),
-            leave_out: LeaveOut { seccomp: true, ..LeaveOut::default() },
+            leave_out: LeaveOut {
+                seccomp: true,
+                image: is_self.then_some(self.asked.args[1] as i32),
+                ..LeaveOut::default()
+            },
             ..Options::default()
         };
         let (cancelled, pause) = (|| worker.is_cancelled(), || {});
