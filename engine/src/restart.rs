@@ -360,6 +360,7 @@ fn check_host(tree: &Tree) -> Result<(), Error> {
     if tree.image.page_size != 4096 {
         return Err(Error::Host(format!("the image has pages of {} bytes", tree.image.page_size)));
     }
+    tree.mms.values().try_for_each(memory::judge_vdso)?;
     Ok(())
 }
 
@@ -561,4 +562,22 @@ fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) 
     }
     stub.release()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errno;
+
+    #[test]
+    fn an_image_of_a_kernel_with_another_vdso_is_invalid_before_anything_is_done() {
+        let mut tree = Tree::default();
+        (tree.image.arch, tree.image.page_size) = (arch::ELF_MACHINE, 4096);
+        let mut mm = MmState::default();
+        (mm.context.vdso, mm.context.vdso_checksum) = (0x7000_0000, 1);
+        tree.mms.insert(1, mm);
+        let error = check_host(&tree).unwrap_err();
+        assert!(error.to_string().contains("vDSO"), "{error}");
+        assert_eq!(errno::of_restart(&error), libc::EINVAL);
+    }
 }

@@ -404,6 +404,29 @@ fn advise(vma: &Vma, bit: u64, advice: i32) -> Call {
     Call::new(what, libc::SYS_madvise, &args).forgiving(UNKNOWN)
 }
 
+/// Whether this kernel's vDSO, which is the same in all processes, is the one in the image; before anything is done.
+pub fn judge_vdso(mm: &MmState) -> Result<(), RestoreError> {
+    let ctx = &mm.context;
+    if ctx.vdso == 0 || ctx.vdso_checksum == 0 {
+        return Ok(());
+    }
+    let maps = std::fs::read("/proc/self/maps").map_err(RestoreError::io("reading our own memory map"))?;
+    let maps = procfs::parse_maps(&maps).unwrap_or_default();
+    let Some(own) = maps.iter().find(|m| m.path == b"[vdso]") else { return Ok(()) };
+    match vdso_checksum(std::process::id() as i32, own.start, own.end - own.start) {
+        Some(sum) if sum != ctx.vdso_checksum => Err(other_vdso(ctx)),
+        _ => Ok(()),
+    }
+}
+
+fn other_vdso(ctx: &MmContext) -> RestoreError {
+    RestoreError::Host(format!(
+        "this kernel's vDSO is not the one that the process was using at {:#x}; restart it on a host with the kernel that \
+         the image names",
+        ctx.vdso
+    ))
+}
+
 /// The vDSO must be where it was, and the same: the program has addresses of its functions.
 fn verify_vdso(stub: &Stub, mm: &MmState) -> Result<(), RestoreError> {
     let ctx = &mm.context;
@@ -412,11 +435,7 @@ fn verify_vdso(stub: &Stub, mm: &MmState) -> Result<(), RestoreError> {
     }
     match vdso_checksum(stub.pid, ctx.vdso, ctx.vdso_len) {
         Some(sum) if sum == ctx.vdso_checksum => Ok(()),
-        _ => Err(RestoreError::Host(format!(
-            "this kernel's vDSO is not the one that the process was using at {:#x}; restart it on a host with the \
-             kernel that the image names",
-            ctx.vdso
-        ))),
+        _ => Err(other_vdso(ctx)),
     }
 }
 
