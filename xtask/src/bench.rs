@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::step;
 
 /// The programs, in this order.
-const PROGRAMS: [&str; 2] = ["bench", "bench-self"];
+const PROGRAMS: [&str; 3] = ["bench", "bench-self", "bench-run"];
 
 /// Builds and runs the benchmarks; arguments go on to them.
 pub fn run(args: &[String]) -> Result<()> {
