@@ -280,6 +280,20 @@ fn a_program_goes_on_when_its_supervisor_is_killed() {
 }
 
 #[test]
+fn the_calls_have_the_numbers_that_were_asked_for_and_no_others() {
+    let dir = host::workdir();
+    let options = ["--nr-checkpoint", "2001", "--nr-restart", "2000"];
+    let mut save = under(&options, CALLER, "save", dir.path());
+    run(save.env("NR_CHECKPOINT", "2001").env("NR_RESTART", "2000")).succeeded();
+    let mut load = under(&options, CALLER, "load", dir.path());
+    let loaded = run(load.env("NR_CHECKPOINT", "2001").env("NR_RESTART", "2000"));
+    assert_eq!(loaded.status.code(), Some(SECOND_LIFE), "{}{}", loaded.stdout, loaded.stderr);
+    // The usual numbers are then nobody's.
+    let said = call(&options, "errors", dir.path()).stdout;
+    assert!(said.starts_with(&format!("a flag {}\n", -libc::ENOSYS)), "{said}");
+}
+
+#[test]
 fn the_exit_code_is_that_of_the_command() {
     let code = |script: &str| {
         run(std::process::Command::new(stasis_path()).args(["run", "sh", "-c", script])).status.code()

@@ -18,17 +18,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NR_CHECKPOINT = 1454, NR_RESTART = 1455 };
+/* The number of a call: the usual one unless the environment says otherwise. */
+static long number(const char *name, long usual)
+{
+	const char *other = getenv(name);
+	return other ? atol(other) : usual;
+}
 
 static long checkpoint(int pid, int fd, unsigned long flags)
 {
-	long ret = syscall(NR_CHECKPOINT, pid, fd, flags);
+	long ret = syscall(number("NR_CHECKPOINT", 1454), pid, fd, flags);
 	return ret < 0 ? -errno : ret;
 }
 
 static long restart(int crid, int fd, unsigned long flags)
 {
-	long ret = syscall(NR_RESTART, crid, fd, flags);
+	long ret = syscall(number("NR_RESTART", 1455), crid, fd, flags);
 	return ret < 0 ? -errno : ret;
 }
 
