@@ -78,6 +78,12 @@ pub enum Command {
     /// Every finding names the bytes, the record, the field and a rule. All of the image is read.
     #[command(after_help = VALIDATE_CODES)]
     Validate(Validate),
+    /// Show an image in the browser
+    ///
+    /// Serves the inspector and this one file on 127.0.0.1, under an address that cannot be guessed, prints the address
+    /// and opens it. Nothing else can be read, and nothing leaves this machine. The file is opened once: what later has
+    /// its name is not shown. Ctrl-C ends it.
+    View(View),
     /// Say what this host can and cannot do, and why
     Check,
     /// Make one of the two calls of the linux-cr patch (revision 1) on descriptors that the shell opened
@@ -195,6 +201,19 @@ pub struct Validate {
     /// The findings as one JSON value
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct View {
+    /// Image; also one that is damaged, or none at all
+    #[arg(value_name = "FILE")]
+    pub image: PathBuf,
+    /// Print the address only; other users of this machine can see the browser's command line, and the address there
+    #[arg(long)]
+    pub no_open: bool,
+    /// Port, 0 for any free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port: u16,
 }
 
 #[derive(Debug, Subcommand)]

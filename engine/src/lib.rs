@@ -10,6 +10,7 @@
 //! * [`host`]: what this machine can do for them.
 //! * [`refusal`]: what cannot be carried over. [`errno`]: failures as the two calls return them.
 //!   [`progress`]: who watches.
+//! * [`viewer`]: serves an image to the browser.
 //! * [`procfs`]: what /proc says. [`arch`]: all that knows the processor. [`sys`]: all that is `unsafe`.
 #![deny(unsafe_code)]
 
@@ -29,6 +30,7 @@ pub mod stub;
 pub mod sys;
 pub mod takeover;
 pub mod target;
+pub mod viewer;
 pub mod way_back;
 
 pub use stasis::{checkpoint_self, restart_self};

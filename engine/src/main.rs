@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Restart(args) => commands::restart::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Validate(args) => commands::validate::run(args),
+        Command::View(args) => commands::view::run(args),
         Command::Check => commands::check::run(),
         Command::Syscall(call) => commands::syscall::run(call),
         Command::Completions { shell } => commands::shell::completions(*shell),

@@ -25,7 +25,8 @@ fn every_command_has_help_and_a_manual_page() {
     let dir = host::workdir();
     let help = run(&mut stasis(["--help"])).succeeded().stdout;
     run(&mut stasis(["man", &dir.path().join("man").to_string_lossy()])).succeeded();
-    for command in ["checkpoint", "restart", "inspect", "validate", "check", "syscall", "completions", "man"]
+    for command in
+        ["checkpoint", "restart", "inspect", "validate", "view", "check", "syscall", "completions", "man"]
     {
         assert!(help.contains(command), "the help lacks {command}:\n{help}");
         run(&mut stasis([command, "--help"])).succeeded();
@@ -59,6 +60,8 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         (&["checkpoint", "1", "--compress", "zstd:99"], "22"),
         (&["checkpoint", "1", "--allow", "everything"], "descriptor"),
         (&["restart", "x", "--fd", "1"], "N=PATH"),
+        (&["view"], "FILE"),
+        (&["view", "x", "--port", "65536"], "65535"),
         (&["frobnicate"], "frobnicate"),
     ] {
         let said = run(&mut stasis(args));

@@ -25,6 +25,12 @@ pub fn run(filter: &[String]) -> Result<()> {
     if web::present() {
         tools::ensure_browser()?;
         tally.check("the inspector builds", web::build());
+        let viewer = build_viewer();
+        let is_built = viewer.is_ok();
+        tally.check("the engine builds with the inspector in it", viewer);
+        if is_built {
+            step("stasis view", || tally.run(&mut view_test_command(filter)))?;
+        }
         step("test the inspector", || tally.run(&mut test_command(&["--package", "stasis-web"], filter)))?;
         web::test(&mut tally, filter)?;
     }
@@ -35,6 +41,32 @@ fn test_command(packages: &[&str], filter: &[String]) -> std::process::Command {
     let mut command = cargo(["test", "--no-fail-fast"]);
     command.args(packages).arg("--").args(filter);
     command.env("STASIS_BIN", step::target_dir().join("debug/stasis"));
+    command
+}
+
+/// Where the engine with the inspector in it is put, for the tests that want one (`STASIS_VIEWER_BIN`).
+pub fn viewer() -> std::path::PathBuf {
+    step::target_dir().join("debug/stasis-viewer")
+}
+
+/// Builds the engine once more, with the inspector that was built before. In the same directory and with the same set
+/// of packages, so that only the engine itself is built twice; the second command puts the plain one back in its place.
+fn build_viewer() -> Result<()> {
+    step("build the engine with the inspector in it", || {
+        step::run(&mut cargo(["build", "--features", "stasis-engine/viewer"]))?;
+        std::fs::copy(step::target_dir().join("debug/stasis"), viewer())?;
+        step::run(&mut cargo(["build"]))
+    })
+}
+
+/// The tests that were left out before for want of a viewer.
+fn view_test_command(filter: &[String]) -> std::process::Command {
+    let mut command = cargo(["test", "--no-fail-fast", "--test", "view", "--"]);
+    if filter.is_empty() {
+        command.arg("built_in");
+    }
+    command.args(filter).env("STASIS_BIN", step::target_dir().join("debug/stasis"));
+    command.env("STASIS_VIEWER_BIN", viewer());
     command
 }
 

@@ -39,6 +39,10 @@ pub fn test(tally: &mut Tally, filter: &[String]) -> Result<()> {
     step("write an image of 10 GiB with holes", || run(make.arg(&big)))?;
     let mut node = Command::new("node");
     node.arg("e2e.mjs").args(filter).current_dir(TESTS).env("STASIS_BIG", std::path::absolute(&big)?);
+    let viewer = crate::test::viewer();
+    if viewer.is_file() {
+        node.env("STASIS_VIEWER_BIN", std::path::absolute(viewer)?);
+    }
     let result = step("use the inspector in a browser", || tally.run(&mut node));
     std::fs::remove_file(&big)?;
     result

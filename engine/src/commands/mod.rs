@@ -10,3 +10,4 @@ pub mod shell;
 pub mod steps;
 pub mod syscall;
 pub mod validate;
+pub mod view;
