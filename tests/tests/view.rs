@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use nix::sys::stat::Mode;
 use stasis_engine::viewer::{Assets, Image, Server};
 use stasis_tests::engine::{run, stasis};
@@ -421,6 +422,7 @@ fn clients_that_are_slow_or_talk_nonsense_do_not_keep_others_out() {
 
 #[test]
 fn clients_that_take_nothing_of_their_answer_do_not_keep_others_out() {
+    let _alone = host::alone();
     let dir = host::workdir();
     let path = dir.path().join("image");
     File::create(&path).and_then(|file| file.set_len(1 << 30)).expect("a file with holes");
@@ -436,6 +438,45 @@ fn clients_that_take_nothing_of_their_answer_do_not_keep_others_out() {
         .collect();
     assert_eq!(address.range("bytes=0-0").is(206).body, [0]);
     drop(stuck);
+}
+
+#[test]
+fn strangers_who_take_none_of_their_refusals_do_not_keep_the_owner_out() {
+    let _alone = host::alone();
+    let (_dir, address) = served();
+    let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    // As many as the server holds at a time.
+    let mut strangers: Vec<(TcpStream, usize)> = (0..64)
+        .map(|_| {
+            let stream = address.connect();
+            // Little lies between us, so that the server is soon stuck with the rest.
+            setsockopt(&stream, RcvBuf, &4096).expect("a small buffer");
+            stream.set_nonblocking(true).expect("a mode");
+            (stream, 0)
+        })
+        .collect();
+    wait::until("the server to be stuck with all of them", || {
+        for (stranger, sent) in &mut strangers {
+            // As much as is taken now.
+            let rest = &requests.as_bytes()[*sent..];
+            *sent = (*sent + stranger.write(rest).unwrap_or_default()) % requests.len();
+        }
+        senders() >= strangers.len()
+    });
+    assert_eq!(address.image(&[]).is(200).body, BYTES);
+    drop(strangers);
+}
+
+/// How many threads of a server in this process are in sendto(2).
+fn senders() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("our threads");
+    let read = |task: &fs::DirEntry, name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+    let is_sender = |task: &fs::DirEntry| {
+        let call = read(task, "syscall");
+        let number = call.split(' ').next().and_then(|number| number.parse().ok());
+        read(task, "comm") == "client\n" && number == Some(libc::SYS_sendto)
+    };
+    tasks.filter_map(Result::ok).filter(is_sender).count()
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl Reply {
         Self { status, headers: Vec::new(), body }.with("Content-Type", "text/plain; charset=utf-8")
     }
 
+    /// Whether it gives what was asked for.
+    pub fn is_success(&self) -> bool {
+        self.status.starts_with('2')
+    }
+
     /// With one more header.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));

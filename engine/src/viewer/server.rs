@@ -1,7 +1,8 @@
 //! The connections: one thread each, of bounded number and patience.
 //!
 //! Any user of this machine can connect, so a connection that is only held open must not keep the browser out: when
-//! there are too many, the one that has waited longest for a request is closed for the new one.
+//! there are too many, the one that has waited longest is closed for the new one. Only whoever knows the secret is
+//! answered to the end.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sys::socket::{setsockopt, sockopt::SndBuf};
 
 use super::assets::Assets;
 use super::guard::{Names, Secret};
@@ -23,6 +26,8 @@ use super::site::Site;
 const MAX_CLIENTS: usize = 64;
 /// How long a client may take none of an answer.
 const SEND_TIME: Duration = Duration::from_secs(60);
+/// What the kernel keeps of an answer for a client that does not take it; left to itself, it is megabytes.
+const SEND_BUFFER: usize = 256 << 10;
 /// How long the rest of a request is taken in after the answer to it. A connection closed with bytes unread is reset,
 /// and the answer with it (RFC 9112, section 9.6).
 const LINGER_TIME: Duration = Duration::from_secs(1);
@@ -75,93 +80,100 @@ struct Clients {
     queue: Mutex<Queue>,
 }
 
-/// Connections that nobody would miss: those of which no request is being answered.
+/// Connections that nobody would miss: all but those on which the owner of the secret is being answered.
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    waiting: BTreeMap<u64, Arc<TcpStream>>,
+    dispensable: BTreeMap<u64, Arc<TcpStream>>,
 }
-
-/// A place among the waiting.
-type Ticket = u64;
 
 impl Clients {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait(&self, stream: &Arc<TcpStream>) -> Ticket {
-        let mut queue = self.queue();
-        queue.next += 1;
-        let ticket = queue.next;
-        queue.waiting.insert(ticket, Arc::clone(stream));
-        ticket
-    }
-
-    /// Whether the connection was still among the waiting.
-    fn leave(&self, ticket: Ticket) -> bool {
-        self.queue().waiting.remove(&ticket).is_some()
-    }
-
-    /// Closes the connection that has waited longest.
+    /// Closes the connection that has been dispensable for longest.
     fn give_way(&self) -> bool {
-        let oldest = self.queue().waiting.pop_first();
-        // Its thread finds the end of the stream and leaves.
-        oldest.is_some_and(|(_, stream)| stream.shutdown(Shutdown::Both).is_ok())
+        let oldest = self.queue().dispensable.pop_first();
+        // Its thread finds the end of the stream and leaves. One that cannot be closed is gone already.
+        oldest.map(|(_, stream)| stream.shutdown(Shutdown::Both)).is_some()
     }
 }
 
-/// Counts a connection for as long as it is there.
-struct Place(Arc<Clients>);
+/// One connection: counted, and with its number in the queue, for as long as this is there.
+struct Client {
+    stream: Arc<TcpStream>,
+    clients: Arc<Clients>,
+    number: u64,
+}
 
-impl Drop for Place {
+impl Client {
+    fn new(stream: TcpStream, clients: &Arc<Clients>) -> Self {
+        clients.count.fetch_add(1, Ordering::Relaxed);
+        let mut client = Self { stream: Arc::new(stream), clients: Arc::clone(clients), number: 0 };
+        client.is_dispensable();
+        client
+    }
+
+    /// Puts it at the end of the queue.
+    fn is_dispensable(&mut self) {
+        let mut queue = self.clients.queue();
+        queue.next += 1;
+        self.number = queue.next;
+        queue.dispensable.insert(self.number, Arc::clone(&self.stream));
+    }
+
+    /// Takes it out of the queue, unless it had to give way before.
+    fn is_wanted(&self) -> bool {
+        self.clients.queue().dispensable.remove(&self.number).is_some()
+    }
+}
+
+impl Drop for Client {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        self.is_wanted();
+        self.clients.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 fn admit(stream: TcpStream, site: &Arc<Site>, clients: &Arc<Clients>) {
     let is_full = clients.count.load(Ordering::Relaxed) >= MAX_CLIENTS;
-    // With all of them in the middle of an answer, which ends by itself, the new one is closed.
+    // With all of them in the middle of answers to the owner, which end by themselves, the new one is closed.
     if is_full && !clients.give_way() {
         return;
     }
-    clients.count.fetch_add(1, Ordering::Relaxed);
-    let (place, site, stream) = (Place(Arc::clone(clients)), Arc::clone(site), Arc::new(stream));
-    // It is among the waiting before the next one comes.
-    let ticket = clients.wait(&stream);
-    let serve = move || {
-        // Whatever broke the connection, its client sees it.
-        let _ = serve(ticket, &stream, &site, &place.0);
-    };
-    // Without a thread the connection is closed, likewise.
-    if thread::Builder::new().name("client".into()).spawn(serve).is_err() {
-        clients.leave(ticket);
-    }
+    let (client, site) = (Client::new(stream, clients), Arc::clone(site));
+    // Whatever breaks the connection, its client sees it. So it is without a thread: the connection is closed.
+    let serve = move || drop(serve(client, &site));
+    let _ = thread::Builder::new().name("client".into()).spawn(serve);
 }
 
 /// Answers one request after the other.
-fn serve(mut ticket: Ticket, stream: &Arc<TcpStream>, site: &Site, clients: &Clients) -> io::Result<()> {
+fn serve(mut client: Client, site: &Site) -> io::Result<()> {
+    let stream = Arc::clone(&client.stream);
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(SEND_TIME))?;
+    setsockopt(&stream, SndBuf, &SEND_BUFFER)?;
     let mut ahead = Vec::new();
-    let limits = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(SEND_TIME)));
     loop {
-        let request = Request::read(stream, &mut ahead);
-        if !clients.leave(ticket) || limits.is_err() {
-            // Its place was given to another.
-            return Ok(());
-        }
+        let request = Request::read(&stream, &mut ahead);
         let (reply, with_body, keeps_open) = match &request {
             Ok(request) => (site.answer(request), request.method != "HEAD", request.keeps_open),
             Err(Missing::Garbage) => (Reply::refusal("400 Bad Request"), true, false),
             Err(Missing::TooLarge) => (Reply::refusal("431 Request Header Fields Too Large"), true, false),
             Err(Missing::Gone) => return Ok(()),
         };
-        reply.send(&**stream, &site.image, with_body, keeps_open)?;
-        ticket = clients.wait(stream);
+        // A stranger who takes none of its refusals stays dispensable.
+        let is_owner = reply.is_success();
+        if is_owner && !client.is_wanted() {
+            return Ok(());
+        }
+        reply.send(&*stream, &site.image, with_body, keeps_open)?;
+        if is_owner {
+            client.is_dispensable();
+        }
         if !keeps_open {
-            let closed = close(stream);
-            clients.leave(ticket);
-            return closed;
+            return close(&stream);
         }
     }
 }
