@@ -39,7 +39,7 @@ const inline = (html) => [...html.matchAll(/<script(?![^>]*\b(?:src|type="applic
 // The folder.
 const page = readFileSync(at("index.html"), "utf8");
 const hashes = inline(page).map(hash).join(" ");
-const folder = { style: "'self'", connect: "'self'", worker: "'self'" };
+const folder = { style: "'self'", connect: "'self'", worker: "blob:" };
 writeFileSync(at("index.html"), page.replace("CSP-GOES-HERE", policy(`'self' ${hashes}`, folder)));
 
 // The one file: no request is made at all, so connect-src is 'none'.

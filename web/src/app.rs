@@ -25,6 +25,8 @@ pub struct App {
     /// Questions from before the worker listened.
     waiting: Vec<(Request, Option<Blob>)>,
     chosen: Option<Blob>,
+    /// Pieces of what is being saved; the browser may put them on disk.
+    kept: Vec<Blob>,
 }
 
 /// Puts the page up.
@@ -37,7 +39,13 @@ impl Component for App {
     type Properties = ();
 
     fn create(ctx: &Context<Self>) -> Self {
-        let mut app = Self { state: State::default(), worker: None, waiting: Vec::new(), chosen: None };
+        let mut app = Self {
+            state: State::default(),
+            worker: None,
+            waiting: Vec::new(),
+            chosen: None,
+            kept: Vec::new(),
+        };
         listen(ctx);
         app.state.recent =
             remembered("stasis-recent").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
@@ -45,8 +53,12 @@ impl Component for App {
         theme(app.state.dark);
         let fragment = window().and_then(|window| window.location().hash().ok()).unwrap_or_default();
         app.state.reduce(Action::Fragment(fragment));
-        if let Some(url) = source() {
-            fetch_image(ctx, url);
+        match source() {
+            Some(Ok((url, name))) => {
+                ctx.link().send_message(Message::Act(Action::Open { name, kernel: None, url: Some(url) }));
+            }
+            Some(Err(what)) => ctx.link().send_message(Message::Act(Action::Failed(what))),
+            None => {}
         }
         app
     }
@@ -55,7 +67,11 @@ impl Component for App {
         let commands = match message {
             Message::Chosen(blob, name, kernel, compare) => {
                 self.chosen = Some(blob);
-                self.state.reduce(if compare { Action::Compare(name) } else { Action::Open { name, kernel } })
+                self.state.reduce(if compare {
+                    Action::Compare(name)
+                } else {
+                    Action::Open { name, kernel, url: None }
+                })
             }
             Message::Act(action) => {
                 let was_ready = self.state.ready;
@@ -107,18 +123,21 @@ impl App {
                     tree.set_scroll_top((f64::from(row) * components::TREE_ROW_PX) as i32);
                 }
             }),
-            Command::Address(place) => {
-                let history = window().and_then(|window| window.history().ok());
-                if let Some(history) = history {
-                    let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("#{place}")));
+            Command::Address { place, push } => put_address(&format!("#{place}"), push),
+            Command::Keep { first, bytes } => {
+                if first {
+                    self.kept.clear();
                 }
+                self.kept.extend(blob_of(&bytes, ""));
+            }
+            Command::Deliver(name) => {
+                let parts: Array = std::mem::take(&mut self.kept).iter().collect();
+                let whole = Blob::new_with_blob_sequence(&parts);
+                deliver(ctx, whole.and_then(|blob| download(&name, &blob)));
             }
             Command::Download { name, mime, bytes } => {
-                if download(&name, &mime, &bytes).is_err() {
-                    ctx.link().send_message(Message::Act(Action::Failed(
-                        "the browser does not save the file".into(),
-                    )));
-                }
+                let whole = blob_of(&bytes, &mime).ok_or(JsValue::NULL);
+                deliver(ctx, whole.and_then(|blob| download(&name, &blob)));
             }
             Command::LoadGallery => load_gallery(ctx),
             Command::Theme(dark) => {
@@ -152,11 +171,24 @@ impl App {
     }
 }
 
-/// Starts the worker: from its own file, or in the single-file build from what the page carries.
+/// Starts the worker from a script made here, because such a one is under the policy of this page and one from its own
+/// file is not: what keeps the page from sending anything keeps the worker too.
 fn hire(ctx: &Context<App>) -> Option<Worker> {
-    let given =
-        js_sys::Reflect::get(&js_sys::global(), &"stasisWorker".into()).ok().and_then(|url| url.as_string());
-    let worker = Worker::new(given.as_deref().unwrap_or("./worker_loader.js")).ok()?;
+    let given = |name: &str| js_sys::Reflect::get(&js_sys::global(), &name.into()).ok();
+    // The single-file build carries the worker in the page.
+    let alone = given("stasisWorker").and_then(|url| url.as_string());
+    let url = match &alone {
+        Some(url) => url.clone(),
+        None => {
+            let base = window()?.location().href().ok()?;
+            let at = |name: &str| web_sys::Url::new_with_base(name, &base).ok().map(|url| url.href());
+            let quoted = |name: &str| serde_json::to_string(&at(name)?).ok();
+            let (script, module) = (quoted("./worker.js")?, quoted("./worker_bg.wasm")?);
+            let text = format!("importScripts({script}); wasm_bindgen({{ module_or_path: {module} }});");
+            web_sys::Url::create_object_url_with_blob(&blob_of(text.as_bytes(), "text/javascript")?).ok()?
+        }
+    };
+    let worker = Worker::new(&url).ok()?;
     let link = ctx.link().clone();
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let data = Array::from(&event.data());
@@ -177,9 +209,8 @@ fn hire(ctx: &Context<App>) -> Option<Worker> {
         link.send_message(Message::Act(Action::Replied(Reply::Crashed { message }, Vec::new())));
     });
     // The worker of the single file takes its module as the first message: it has no address to fetch it from.
-    if given.is_some() {
-        let wasm = js_sys::Reflect::get(&js_sys::global(), &"stasisWorkerWasm".into()).ok()?;
-        worker.post_message(&wasm).ok()?;
+    if alone.is_some() {
+        worker.post_message(&given("stasisWorkerWasm")?).ok()?;
     }
     worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
     on_error.forget();
@@ -205,15 +236,21 @@ fn listen(ctx: &Context<App>) {
         event.prevent_default();
         link.send_message(Message::Act(Action::Dragging(false)));
         let event: &web_sys::DragEvent = event.unchecked_ref();
-        let files = event.data_transfer().and_then(|data| data.files());
-        match files.and_then(|files| files.get(0)) {
+        let data = event.data_transfer();
+        // A directory comes as a file that cannot be read.
+        let item = data.as_ref().and_then(|data| data.items().get(0));
+        let entry = item.and_then(|item| item.webkit_get_as_entry().ok().flatten());
+        let message = match data.and_then(|data| data.files()).and_then(|files| files.get(0)) {
+            Some(file) if entry.is_some_and(|entry| entry.is_directory()) => {
+                Message::Act(Action::Failed(format!("{} is a directory; drop the image itself", file.name())))
+            }
             Some(file) => {
                 let name = file.name();
-                link.send_message(Message::Chosen(file.into(), name, None, false));
+                Message::Chosen(file.into(), name, None, false)
             }
-            None => link
-                .send_message(Message::Act(Action::Failed("drop a file; what was dropped is none".into()))),
-        }
+            None => Message::Act(Action::Failed("drop a file; what was dropped is none".into())),
+        };
+        link.send_message(message);
     });
     let link = ctx.link().clone();
     on("paste", move |event| {
@@ -281,32 +318,20 @@ fn is_input(event: &Event) -> bool {
     target.is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "SELECT" | "TEXTAREA"))
 }
 
-/// The address behind `?src=`, of the same origin; the page's policy forbids others.
-fn source() -> Option<String> {
-    let query = window()?.location().search().ok()?;
+/// The address behind `?src=` and a name for what is there, or why it is not taken.
+fn source() -> Option<Result<(String, String), String>> {
+    let location = window()?.location();
+    let query = location.search().ok()?;
     let value = query.trim_start_matches('?').split('&').find_map(|pair| pair.strip_prefix("src="))?;
-    js_sys::decode_uri_component(value).ok().map(String::from)
-}
-
-fn fetch_image(ctx: &Context<App>, url: String) {
-    let link = ctx.link().clone();
-    wasm_bindgen_futures::spawn_local(async move {
-        let failed = |what: &str| Message::Act(Action::Failed(format!("{what} cannot be fetched")));
-        let message = match fetch(&url).await {
-            Some(response) if response.ok() => match response.blob().ok() {
-                Some(promise) => match wasm_bindgen_futures::JsFuture::from(promise).await {
-                    Ok(blob) => {
-                        let name = url.rsplit('/').next().unwrap_or(&url).to_owned();
-                        Message::Chosen(blob.unchecked_into(), name, None, false)
-                    }
-                    Err(_) => failed(&url),
-                },
-                None => failed(&url),
-            },
-            _ => failed(&url),
-        };
-        link.send_message(message);
-    });
+    let value = String::from(js_sys::decode_uri_component(value).ok()?);
+    let url = web_sys::Url::new_with_base(&value, &location.href().ok()?).ok();
+    let Some(url) = url.filter(|url| matches!(url.protocol().as_str(), "http:" | "https:")) else {
+        return Some(Err(format!("{value} is no address that an image can be fetched from")));
+    };
+    let path = url.pathname();
+    let name = path.rsplit('/').next().unwrap_or(&path);
+    let name = js_sys::decode_uri_component(name).map_or_else(|_| name.to_owned(), String::from);
+    Some(Ok((url.href(), name)))
 }
 
 fn load_gallery(ctx: &Context<App>) {
@@ -344,15 +369,33 @@ pub fn blob_of(bytes: &[u8], mime: &str) -> Option<Blob> {
     Blob::new_with_u8_array_sequence_and_options(&parts, &options).ok()
 }
 
-fn download(name: &str, mime: &str, bytes: &[u8]) -> Result<(), JsValue> {
-    let blob = blob_of(bytes, mime).ok_or(JsValue::NULL)?;
-    let url = web_sys::Url::create_object_url_with_blob(&blob)?;
+fn deliver(ctx: &Context<App>, done: Result<(), JsValue>) {
+    if done.is_err() {
+        let message = "the browser does not save the file".into();
+        ctx.link().send_message(Message::Act(Action::Failed(message)));
+    }
+}
+
+fn download(name: &str, blob: &Blob) -> Result<(), JsValue> {
+    let url = web_sys::Url::create_object_url_with_blob(blob)?;
     let page = window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
     let anchor: web_sys::HtmlAnchorElement = page.create_element("a")?.unchecked_into();
     anchor.set_href(&url);
     anchor.set_download(name);
     anchor.click();
     web_sys::Url::revoke_object_url(&url)
+}
+
+fn put_address(place: &str, push: bool) {
+    let Some(window) = window() else { return };
+    let Ok(history) = window.history() else { return };
+    // The same place twice is one step back.
+    let push = push && window.location().hash().ok().as_deref() != Some(place);
+    let _ = if push {
+        history.push_state_with_url(&JsValue::NULL, "", Some(place))
+    } else {
+        history.replace_state_with_url(&JsValue::NULL, "", Some(place))
+    };
 }
 
 fn theme(dark: Option<bool>) {

@@ -1,13 +1,15 @@
 //! The inspector: a page that opens a checkpoint image in the browser, and the worker that reads it.
 //!
 //! * [`proto`]: what page and worker say to each other.
-//! * [`session`]: an opened image, without the browser: what the worker answers from.
+//! * [`session`], [`desk`]: an opened image, without the browser, and what the worker answers from it.
 //! * [`state`], [`text`]: what the page knows, and how it changes; no web types, so it is tested natively.
-//! * `app`, `components`: the page. `worker`, `blob`: the worker. Both only in the browser.
+//! * `app`, `components`: the page. `worker`, `source`, `blob`, `http`: the worker. Both only in the browser.
 //!
-//! The page never sees more of the image than it shows; the worker reads it through a bounded cache.
+//! The page never sees more of the image than it shows; the worker reads it through a bounded [`cache`].
 #![forbid(unsafe_code)]
 
+pub mod cache;
+pub mod desk;
 pub mod proto;
 pub mod session;
 pub mod state;
@@ -16,8 +18,12 @@ pub mod text;
 #[cfg(target_arch = "wasm32")]
 pub mod app;
 #[cfg(target_arch = "wasm32")]
-mod blob;
+pub mod blob;
 #[cfg(target_arch = "wasm32")]
 mod components;
+#[cfg(target_arch = "wasm32")]
+pub mod http;
+#[cfg(target_arch = "wasm32")]
+pub mod source;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;

@@ -19,15 +19,17 @@ pub enum Scope {
     /// Contents of pages, decoded.
     #[default]
     Pages,
+    /// Records without contents: their bytes, and what their fields say.
+    Records,
     /// Bytes of the file as they stand.
     File,
 }
 
-/// A question. Those with a file have it attached.
+/// A question. Those with a file have it attached, unless they name an address to read it from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Opens the attached file, judged against this kernel, or the image's own.
-    Open { name: String, kernel: Option<String> },
+    Open { name: String, kernel: Option<String>, url: Option<String> },
     /// Judges again.
     Judge { kernel: Option<String> },
     /// Starts to check the contents of pages too.
@@ -48,13 +50,15 @@ pub enum Request {
     Task { id: u32 },
     /// Areas of an address space, by its object.
     Map { mm: u32 },
-    /// Starts a search.
-    Search { pattern: Vec<u8>, scope: Scope },
+    /// Starts a search; `text` is the pattern as a person reads it, if it is text.
+    Search { pattern: Vec<u8>, text: Option<String>, scope: Scope },
+    /// Starts to list the printable strings of a region that have at least so many bytes and contain this text.
+    Strings { space: Space, start: u64, len: u64, least: u32, text: String },
     /// Goes on with it.
     SearchStep,
     /// The whole as JSON.
     Export,
-    /// Bytes for a download.
+    /// Bytes for a download, a piece of it at a time.
     Save { space: Space, offset: u64, len: u64 },
     /// Compares with the attached file.
     Compare { name: String },
@@ -91,6 +95,11 @@ pub enum Reply {
         total: u64,
         hits: Vec<Hit>,
         over: bool,
+    },
+    /// Attached: a piece of what is to be saved.
+    Piece {
+        space: Space,
+        offset: u64,
     },
     /// Attached: the file to save.
     File {
@@ -230,6 +239,8 @@ pub struct Process {
     pub offset: u64,
     pub depth: u8,
     pub pid: u32,
+    pub pgid: u32,
+    pub sid: u32,
     pub comm: String,
     pub state: String,
     pub mm: u32,
@@ -301,6 +312,10 @@ pub struct Area {
     pub resident: u64,
     pub stored: u64,
     pub zero: u64,
+    /// Bytes that come back from the file it maps.
+    pub from_file: u64,
+    /// First address whose page the image holds.
+    pub first: Option<u64>,
 }
 
 /// Something found.

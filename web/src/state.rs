@@ -2,8 +2,10 @@
 
 mod hex;
 mod reply;
+mod zoom;
 
 pub use hex::{Blocks, Hex, ROW, ROW_PX};
+pub use zoom::Zoom;
 
 use crate::proto::{Comparison, Hit, Map, Opened, Record, Request, Row, Scope, Space, Task};
 use crate::text::{Pattern, Place};
@@ -77,7 +79,34 @@ pub struct Searching {
     pub ran: bool,
     /// Found so far.
     pub hits: Vec<Hit>,
+    /// First one in sight.
+    pub top: u32,
+    /// Least length of the strings that are listed.
+    pub least: u32,
 }
+
+/// Strings shorter than this are mostly chance; strings(1) takes the same.
+pub const LEAST: u32 = 4;
+
+/// A region that is being saved in pieces.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saving {
+    /// Name of the file.
+    pub name: String,
+    /// File or memory.
+    pub space: Space,
+    /// Where it starts.
+    pub start: u64,
+    /// What is asked for next.
+    pub at: u64,
+    /// Behind its last byte.
+    pub end: u64,
+}
+
+/// Bytes of a region that are saved at the most: the browser keeps them until it has all.
+const MAX_SAVED: u64 = 4 << 30;
+/// Bytes asked for at a time.
+const PIECE: u64 = 16 << 20;
 
 /// Column by which areas are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,6 +148,11 @@ pub struct State {
     pub map_log: bool,
     pub map_sort: SortBy,
     pub map_filter: String,
+    /// First area in sight.
+    pub map_top: u32,
+    /// Part of the strip that is shown: where it starts and how long it is, as shares of the whole.
+    pub map_zoom: Zoom,
+    pub saving: Option<Saving>,
     pub search: Searching,
     pub comparison: Option<Comparison>,
     pub comparing: bool,
@@ -130,6 +164,8 @@ pub struct State {
     pub dark: Option<bool>,
     pub dragging: bool,
     pub place: Option<Place>,
+    /// Whether the next place in the address is one to come back to.
+    pub jumped: bool,
     /// Byte whose selection stands whatever record it turns out to lie in.
     pub pinned: Option<u64>,
     /// What is read out to those who do not see the page.
@@ -141,42 +177,95 @@ pub struct State {
 #[allow(missing_docs)]
 pub enum Action {
     Replied(crate::proto::Reply, Vec<u8>),
-    Open { name: String, kernel: Option<String> },
+    Open {
+        name: String,
+        kernel: Option<String>,
+        url: Option<String>,
+    },
     Fragment(String),
     Gallery(Vec<Example>),
     ToggleGallery,
     FilterGallery(String),
     Kernel(String),
     Verify,
-    TreeScrolled { top: u32, visible: u32 },
+    TreeScrolled {
+        top: u32,
+        visible: u32,
+    },
     TreeMove(i64),
-    Fold { node: u32, open: bool },
+    Fold {
+        node: u32,
+        open: bool,
+    },
     FoldSelected(bool),
     GoTo(u64),
     Tab(Tab),
     TabMove(i32),
     Task(u32),
-    Address { mm: u32, address: u64 },
+    Address {
+        mm: u32,
+        address: u64,
+    },
+    /// Selects so many bytes there.
+    SelectAt {
+        mm: u32,
+        address: u64,
+        len: u64,
+    },
     File,
-    HexScrolled { px: f64, height: f64 },
-    HexResized { rows: u32 },
+    HexScrolled {
+        px: f64,
+        height: f64,
+    },
+    HexResized {
+        rows: u32,
+    },
     HexWheel(i64),
     HexMove(i64),
     HexJump(String),
-    HexPick { at: u64, extend: bool },
-    Select { offset: u64, len: u64 },
+    HexPick {
+        at: u64,
+        extend: bool,
+    },
+    Select {
+        offset: u64,
+        len: u64,
+    },
     MapLog(bool),
     MapSort(SortBy),
     MapFilter(String),
+    MapScrolled(u32),
+    /// Zooms by this factor around a share of the strip.
+    MapZoom {
+        factor: f64,
+        around: f64,
+    },
+    /// Moves the strip by a share of what is shown.
+    MapMove(f64),
+    /// Shows this part of the strip.
+    MapShow(Zoom),
     SearchText(String),
     SearchPattern(Pattern),
     SearchScope(Scope),
     Search,
     SearchCancel,
+    SearchLeast(String),
+    SearchScrolled(u32),
+    /// Lists the strings of a region.
+    Strings {
+        space: Space,
+        start: u64,
+        len: u64,
+    },
     Compare(String),
     Export,
     SaveSelection,
-    SaveArea { mm: u32, start: u64, len: u64 },
+    SaveArea {
+        mm: u32,
+        start: u64,
+        len: u64,
+    },
+    SaveCancel,
     Findings(bool),
     Help(bool),
     Dark(Option<bool>),
@@ -197,8 +286,22 @@ pub enum Command {
     ScrollHex(f64),
     /// Bring a row of the tree into view.
     ScrollTree(u32),
-    /// Put the place into the address, as an entry of its own or not.
-    Address(String),
+    /// Put the place into the address: as one to come back to, or in place of the last one.
+    Address {
+        /// What stands behind `#`.
+        place: String,
+        /// Whether Back is to lead here.
+        push: bool,
+    },
+    /// Keep a piece of what is being saved, at its start or behind the last one.
+    Keep {
+        /// Whether it is the first.
+        first: bool,
+        /// Contents.
+        bytes: Vec<u8>,
+    },
+    /// Hand the kept pieces to the person as a file of this name.
+    Deliver(String),
     /// Hand a file to the person.
     Download {
         /// Name of it.
@@ -222,7 +325,7 @@ impl State {
         let mut out = Vec::new();
         match action {
             Action::Replied(reply, bytes) => self.replied(reply, bytes, &mut out),
-            Action::Open { name, kernel } => {
+            Action::Open { name, kernel, url } => {
                 let dark = self.dark;
                 let (gallery, gallery_open) = (self.gallery.take(), self.gallery_open);
                 let mut recent = std::mem::take(&mut self.recent);
@@ -246,11 +349,16 @@ impl State {
                     ..Self::default()
                 };
                 out.push(Command::Remember(recent));
-                out.push(Command::Attach(Request::Open { name, kernel }));
+                out.push(match url {
+                    Some(_) => Command::Ask(Request::Open { name, kernel, url }),
+                    None => Command::Attach(Request::Open { name, kernel, url }),
+                });
             }
             Action::Fragment(text) => {
                 self.place = Place::parse(&text);
                 self.go_to_place(&mut out);
+                // Coming back to a place is no new one.
+                self.jumped = false;
             }
             Action::Gallery(list) => self.gallery = Some(list),
             Action::ToggleGallery => {
@@ -304,6 +412,7 @@ impl State {
                 }
             }
             Action::GoTo(offset) => {
+                self.jumped = true;
                 self.pinned = None;
                 self.show_file();
                 out.push(Command::Ask(Request::Reveal { offset }));
@@ -322,7 +431,14 @@ impl State {
                 self.task = None;
                 self.ask_task(&mut out);
             }
-            Action::Address { mm, address } => self.show_address(mm, address, 1, &mut out),
+            Action::Address { mm, address } => {
+                self.jumped = true;
+                self.show_address(mm, address, 1, &mut out);
+            }
+            Action::SelectAt { mm, address, len } => {
+                self.jumped = true;
+                self.show_address(mm, address, len, &mut out);
+            }
             Action::File => {
                 self.show_file();
                 self.hex.top = self.hex.cursor / 16;
@@ -350,7 +466,10 @@ impl State {
                 self.pick(to, false, &mut out);
             }
             Action::HexJump(text) => match crate::text::number(&text) {
-                Some(at) if self.hex.holds(at) => self.pick(at, false, &mut out),
+                Some(at) if self.hex.holds(at) => {
+                    self.jumped = true;
+                    self.pick(at, false, &mut out);
+                }
                 Some(_) => self.error = Some(format!("{text} lies outside of what the hex view shows")),
                 None => self.error = Some("write a number, such as 264 or 0x108".into()),
             },
@@ -363,16 +482,32 @@ impl State {
             Action::MapLog(log) => self.map_log = log,
             Action::MapSort(by) => self.map_sort = by,
             Action::MapFilter(text) => self.map_filter = text,
+            Action::MapScrolled(top) => self.map_top = top,
+            Action::MapZoom { factor, around } => self.map_zoom = self.map_zoom.by(factor, around),
+            Action::MapMove(by) => self.map_zoom = self.map_zoom.moved(by),
+            Action::MapShow(zoom) => self.map_zoom = zoom.by(1.0, 0.5),
             Action::SearchText(text) => self.search.text = text,
             Action::SearchPattern(pattern) => self.search.pattern = pattern,
             Action::SearchScope(scope) => self.search.scope = scope,
+            Action::SearchLeast(text) => {
+                self.search.least = text.trim().parse().unwrap_or(LEAST).clamp(1, 1 << 20);
+            }
+            Action::SearchScrolled(top) => self.search.top = top,
+            Action::Strings { space, start, len } => {
+                self.search.pattern = Pattern::Strings;
+                self.search.text.clear();
+                self.show_tab(Tab::Search, &mut out);
+                self.list_strings(space, start, len, &mut out);
+            }
+            Action::Search if self.search.pattern == Pattern::Strings => {
+                self.list_strings(self.hex.space, self.hex.start, self.hex.len, &mut out);
+            }
             Action::Search => match self.search.pattern.bytes(&self.search.text) {
                 Ok(pattern) => {
-                    self.search.wrong = None;
-                    self.search.hits.clear();
-                    self.search.ran = true;
-                    self.search.running = Some((0, 1));
-                    out.push(Command::Ask(Request::Search { pattern, scope: self.search.scope }));
+                    let text =
+                        Some(self.search.text.clone()).filter(|_| self.search.pattern == Pattern::Text);
+                    self.begin_search();
+                    out.push(Command::Ask(Request::Search { pattern, text, scope: self.search.scope }));
                 }
                 Err(wrong) => self.search.wrong = Some(wrong),
             },
@@ -386,12 +521,10 @@ impl State {
             Action::Export => out.push(Command::Ask(Request::Export)),
             Action::SaveSelection => {
                 let (offset, end) = self.hex.selection;
-                let space = self.hex.space;
-                out.push(Command::Ask(Request::Save { space, offset, len: end.saturating_sub(offset) }));
+                self.save(self.hex.space, offset, end.saturating_sub(offset), &mut out);
             }
-            Action::SaveArea { mm, start, len } => {
-                out.push(Command::Ask(Request::Save { space: Space::Memory(mm), offset: start, len }));
-            }
+            Action::SaveArea { mm, start, len } => self.save(Space::Memory(mm), start, len, &mut out),
+            Action::SaveCancel => self.saving = None,
             Action::Findings(open) => self.findings_open = open,
             Action::Help(open) => self.help = open,
             Action::Dark(dark) => {
@@ -412,6 +545,51 @@ impl State {
     /// The row with this number, if the page has it.
     pub fn row(&self, row: u32) -> Option<&Row> {
         self.rows.get(row.checked_sub(self.rows_first)? as usize)
+    }
+
+    fn begin_search(&mut self) {
+        let search = &mut self.search;
+        (search.wrong, search.ran, search.running, search.top) = (None, true, Some((0, 1)), 0);
+        search.hits.clear();
+    }
+
+    fn list_strings(&mut self, space: Space, start: u64, len: u64, out: &mut Vec<Command>) {
+        self.begin_search();
+        let (text, least) = (self.search.text.clone(), self.search.least.max(1));
+        let least = if self.search.least == 0 { LEAST } else { least };
+        out.push(Command::Ask(Request::Strings { space, start, len, least, text }));
+    }
+
+    fn save(&mut self, space: Space, start: u64, len: u64, out: &mut Vec<Command>) {
+        if len > MAX_SAVED {
+            self.error = Some("more than 4 GiB are not saved in one piece; select a part of it".into());
+            return;
+        }
+        let end = start.saturating_add(len);
+        let name = match space {
+            Space::File => format!("{start:#x}-{end:#x}.bin"),
+            Space::Memory(mm) => format!("memory-{mm}-{start:#x}-{end:#x}.bin"),
+        };
+        self.saving = Some(Saving { name, space, start, at: start, end });
+        self.ask_piece(out);
+    }
+
+    fn ask_piece(&self, out: &mut Vec<Command>) {
+        if let Some(Saving { space, at, end, .. }) = &self.saving {
+            out.push(Command::Ask(Request::Save { space: *space, offset: *at, len: (end - at).min(PIECE) }));
+        }
+    }
+
+    /// The address of this page with the place in it.
+    fn address(&mut self, place: String) -> Command {
+        Command::Address { place, push: std::mem::take(&mut self.jumped) }
+    }
+
+    /// The same for an address in memory.
+    fn address_in(&mut self, mm: u32, address: u64) -> Command {
+        let first = self.image.iter().flat_map(|image| &image.tasks).map(|task| task.mm).find(|mm| *mm != 0);
+        let of = if first == Some(mm) { String::new() } else { format!("&mm={mm}") };
+        self.address(format!("vaddr={address:#x}{of}"))
     }
 
     fn ask_rows(&self, always: bool, out: &mut Vec<Command>) {
@@ -453,15 +631,47 @@ impl State {
     }
 
     fn show_address(&mut self, mm: u32, address: u64, len: u64, out: &mut Vec<Command>) {
-        let area = self.map.iter().filter(|map| map.mm == mm).flat_map(|map| &map.areas);
-        let area = area.into_iter().find(|area| (area.start..area.end).contains(&address));
+        self.choose_memory(mm, out);
         let visible = self.hex.visible;
-        // Without the map: a few pages around the address.
+        // Until the map is there: a few pages around the address.
         let around = || (address & !0xfff, 0x4000u64.min((address & !0xfff).wrapping_neg().max(1)));
-        let (start, length) = area.map_or_else(around, |area| (area.start, area.end - area.start));
+        let (start, length) = self.area(mm, address).unwrap_or_else(around);
         self.hex = Hex { space: Space::Memory(mm), start, len: length, visible, ..Hex::default() };
         self.select(address, len, out);
-        out.push(Command::Address(format!("vaddr={address:#x}")));
+        let command = self.address_in(mm, address);
+        out.push(command);
+    }
+
+    /// First byte and length of the area that the address lies in, if its map is there.
+    fn area(&self, mm: u32, address: u64) -> Option<(u64, u64)> {
+        let mut areas = self.map.iter().filter(|map| map.mm == mm).flat_map(|map| &map.areas);
+        let area = areas.find(|area| (area.start..area.end).contains(&address))?;
+        Some((area.start, area.end - area.start))
+    }
+
+    /// The task whose memory is looked at is the one that is chosen.
+    fn choose_memory(&mut self, mm: u32, out: &mut Vec<Command>) {
+        let tasks = self.image.iter().flat_map(|image| &image.tasks);
+        let chosen = tasks.clone().find(|task| task.id == self.task_id).map(|task| task.mm);
+        let other =
+            tasks.clone().find(|task| task.mm == mm).map(|task| task.id).filter(|_| chosen != Some(mm));
+        if let Some(task) = other {
+            (self.task_id, self.task, self.map) = (task, None, None);
+        }
+        self.ask_task(out);
+    }
+
+    /// The map came: the hex view shows the whole area from now on.
+    fn widen(&mut self, out: &mut Vec<Command>) {
+        let Space::Memory(mm) = self.hex.space else { return };
+        if let Some((start, len)) = self.area(mm, self.hex.cursor)
+            && (start, len) != (self.hex.start, self.hex.len)
+        {
+            (self.hex.start, self.hex.len, self.hex.top) = (start, len, u64::MAX);
+            self.hex.bring_into_view();
+            out.push(Command::ScrollHex(self.hex.px()));
+            self.ask_bytes(out);
+        }
     }
 
     fn pick(&mut self, at: u64, extend: bool, out: &mut Vec<Command>) {
@@ -479,9 +689,12 @@ impl State {
         self.select(at, 1, out);
         let here = self.record.as_ref().filter(|_| self.hex.space == Space::File);
         let inside = here.is_some_and(|record| (record.offset..record.offset + record.len).contains(&at));
-        if self.hex.space == Space::File && !inside {
-            out.push(Command::Ask(Request::Reveal { offset: at }));
-        }
+        let place = match self.hex.space {
+            Space::File if !inside => Command::Ask(Request::Reveal { offset: at }),
+            Space::File => self.address(format!("offset={at:#x}")),
+            Space::Memory(mm) => self.address_in(mm, at),
+        };
+        out.push(place);
     }
 
     fn select(&mut self, offset: u64, len: u64, out: &mut Vec<Command>) {
@@ -506,8 +719,13 @@ impl State {
             Some(Place::Record(record)) => {
                 out.push(Command::Ask(Request::RevealRecord { record }));
             }
-            Some(Place::Address(address)) => {
-                if let Some(mm) = image.tasks.iter().map(|task| task.mm).find(|mm| *mm != 0) {
+            Some(Place::Address(address, mm)) => {
+                let known = image.tasks.iter().map(|task| task.mm).filter(|known| *known != 0);
+                if let Some(mm) = known
+                    .clone()
+                    .find(|known| Some(*known) == mm)
+                    .or_else(|| image.tasks.iter().map(|task| task.mm).find(|known| *known != 0))
+                {
                     self.show_address(mm, address, 1, out);
                 }
             }

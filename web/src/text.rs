@@ -7,18 +7,20 @@ pub enum Place {
     Offset(u64),
     /// A record, counted from 0 in the order of the file.
     Record(u32),
-    /// An address in the memory of the first task that has it.
-    Address(u64),
+    /// An address, in the memory of this object or of the first task that has memory.
+    Address(u64, Option<u32>),
 }
 
 impl Place {
-    /// `offset=0x108`, `record=3` or `vaddr=0x7f0000`, with or without `#`.
+    /// `offset=0x108`, `record=3`, `vaddr=0x7f0000` or `vaddr=0x7f0000&mm=5`, with or without `#`.
     pub fn parse(fragment: &str) -> Option<Self> {
-        let pairs = fragment.trim_start_matches('#').split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().find_map(|(name, value)| match name {
+        let pairs = || fragment.trim_start_matches('#').split('&').filter_map(|pair| pair.split_once('='));
+        let mm =
+            || pairs().find(|(name, _)| *name == "mm").and_then(|(_, value)| number(value)?.try_into().ok());
+        pairs().find_map(|(name, value)| match name {
             "offset" => number(value).map(Self::Offset),
             "record" => number(value).and_then(|n| u32::try_from(n).ok()).map(Self::Record),
-            "vaddr" => number(value).map(Self::Address),
+            "vaddr" => number(value).map(|address| Self::Address(address, mm())),
             _ => None,
         })
     }
@@ -43,13 +45,15 @@ pub enum Pattern {
     Hex,
     /// A 64-bit value, little-endian.
     Pointer,
+    /// No pattern: all printable strings that contain the text.
+    Strings,
 }
 
 impl Pattern {
     /// The bytes to look for, or what is wrong with the text.
     pub fn bytes(self, text: &str) -> Result<Vec<u8>, &'static str> {
         let bytes = match self {
-            Self::Text => text.as_bytes().to_vec(),
+            Self::Text | Self::Strings => text.as_bytes().to_vec(),
             Self::Hex => unhex(text).ok_or("write pairs of hexadecimal digits, such as de ad be ef")?,
             Self::Pointer => number(text).ok_or("write a number, such as 0x7ffd1000")?.to_le_bytes().to_vec(),
         };
@@ -130,7 +134,8 @@ mod tests {
     fn the_fragment_names_a_place() {
         assert_eq!(Place::parse("#offset=0x108"), Some(Place::Offset(0x108)));
         assert_eq!(Place::parse("record=3"), Some(Place::Record(3)));
-        assert_eq!(Place::parse("#x=1&vaddr=0x7f00_0000_0000"), Some(Place::Address(0x7f00_0000_0000)));
+        assert_eq!(Place::parse("#x=1&vaddr=0x7f00_0000_0000"), Some(Place::Address(0x7f00_0000_0000, None)));
+        assert_eq!(Place::parse("#vaddr=0x10&mm=5"), Some(Place::Address(16, Some(5))));
         assert_eq!(Place::parse("#offset=nowhere"), None);
         assert_eq!(Place::parse(""), None);
     }

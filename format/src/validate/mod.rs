@@ -24,6 +24,9 @@ use std::io::{ErrorKind, Read};
 /// Bytes that the drivers read at a time.
 const PIECE: usize = 1 << 20;
 
+/// Bytes that are read behind contents that were left out.
+const FEW: usize = 4 << 10;
+
 /// Bytes looked at before it is decided what the file is.
 const START: usize = rev1::MAX_IMAGE_LEN + 1;
 
@@ -285,11 +288,14 @@ pub fn validate_at(source: &(impl ReadAt + ?Sized), options: Options) -> std::io
     let mut validator = Validator::new(options);
     let mut offset = 0;
     let mut buffer = vec![0; if options.contents { PIECE } else { PIECE / 16 }];
+    let mut wanted = buffer.len();
     while offset < len {
         let skippable = validator.skippable().min(len - offset);
         validator.skip(skippable);
         offset += skippable;
-        let piece = usize::try_from(len - offset).unwrap_or(usize::MAX).min(buffer.len());
+        // Behind contents that were left out stands a record or two, and then the next contents.
+        wanted = if skippable > 0 { FEW } else { (2 * wanted).min(buffer.len()) };
+        let piece = usize::try_from(len - offset).unwrap_or(usize::MAX).min(wanted);
         let Some(piece) = buffer.get_mut(..piece) else { break };
         source.read_at(offset, piece)?;
         validator.feed(piece);

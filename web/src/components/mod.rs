@@ -6,9 +6,11 @@ mod files;
 mod findings;
 mod hexview;
 mod landing;
+mod list;
 mod memory;
 mod search;
 mod signals;
+mod strip;
 mod tasks;
 mod top;
 mod tree;
@@ -18,6 +20,7 @@ pub use tree::ROW_PX as TREE_ROW_PX;
 
 use crate::app::{App, Message};
 use crate::state::{Action, State, Tab};
+use crate::text::size;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, InputEvent, KeyboardEvent};
 use yew::html::Scope;
@@ -72,6 +75,15 @@ fn notices(state: &State, link: &Link) -> Html {
                 },
                 None => html! { <span></span> },
             } }
+            { match &state.saving {
+                Some(saving) => html! {
+                    <div class="notice" role="status">
+                        <p>{ format!("Saving {}: {} of {}", saving.name, size(saving.at - saving.start), size(saving.end - saving.start)) }</p>
+                        <button onclick={act(link, Action::SaveCancel)}>{ "Stop" }</button>
+                    </div>
+                },
+                None => html! { <span></span> },
+            } }
             { if state.help { help(link) } else { html! { <span></span> } } }
         </div>
     }
@@ -82,7 +94,9 @@ fn help(link: &Link) -> Html {
         ("↑ ↓ ← →", "tree: walk, fold, unfold; hex: move the cursor"),
         ("Page Up, Page Down, Home, End", "the same, faster"),
         ("[ and ]", "previous and next tab"),
+        ("+ − 0 ← →", "on the memory strip: zoom, show all, move; the wheel zooms too"),
         ("g", "go to an offset or address"),
+        ("Alt ←", "back to where you jumped from"),
         ("/", "type what to search for (tab Search)"),
         ("Shift and click", "select bytes up to here"),
         ("Ctrl V", "open pasted hexadecimal or base64"),
@@ -133,18 +147,31 @@ fn middle(state: &State, link: &Link) -> Html {
     }
 }
 
-/// A choice of task, where there are several.
+/// The processes, drawn as the tree that they are; one of them is chosen.
 fn task_choice(state: &State, link: &Link) -> Html {
     let tasks = state.image.as_ref().map(|image| image.tasks.as_slice()).unwrap_or_default();
+    // Whether the line of this level goes on below the row.
+    let goes_on = |at: usize, level: u8| {
+        let below = tasks.iter().skip(at + 1).find(|task| task.depth <= level);
+        below.is_some_and(|task| task.depth == level)
+    };
     html! {
         <ul class="processes" aria-label="Processes">
-            { for tasks.iter().map(|task| {
-                let class = classes!("process", format!("d{}", task.depth.min(8)));
+            { for tasks.iter().enumerate().map(|(at, task)| {
+                let wires = (1..=task.depth.min(16)).map(|level| match (level == task.depth.min(16), goes_on(at, level)) {
+                    (true, true) => "wire tee",
+                    (true, false) => "wire elbow",
+                    (false, true) => "wire pass",
+                    (false, false) => "wire",
+                });
+                let threads = if task.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", task.threads) };
                 html! {
-                    <li {class}>
-                        <button aria-pressed={(task.id == state.task_id).to_string()} onclick={act(link, Action::Task(task.id))}>
+                    <li class="process">
+                        { for wires.map(|class| html! { <i {class} aria-hidden="true"></i> }) }
+                        <button aria-pressed={(task.id == state.task_id).to_string()} onclick={act(link, Action::Task(task.id))}
+                            title={format!("process group {}, session {}", task.pgid, task.sid)}>
                             <b>{ task.pid }</b>{ " " }{ &task.comm }
-                            <small>{ format!("{}, {} thread{}", task.state, task.threads, if task.threads == 1 { "" } else { "s" }) }</small>
+                            <small>{ format!("{}, {threads}", task.state) }</small>
                         </button>
                     </li>
                 }

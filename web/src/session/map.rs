@@ -4,7 +4,6 @@ use super::{Result, Session, choice};
 use crate::proto::{Area, Map};
 use stasis_format::extent::runs_of;
 use stasis_format::header::Kind;
-use stasis_format::limits::PAGE;
 use stasis_format::record::{Body, Extent, PROT, VMA_KINDS, Vma};
 use stasis_format::{Encoding, ReadAt, show};
 
@@ -33,20 +32,36 @@ impl<S: ReadAt + Clone> Session<S> {
                 name: show::escape(&vma.name),
                 resident: vma.resident,
                 stored: vma.stored,
-                zero: 0,
+                ..Area::default()
             });
         }
         areas.sort_by_key(|area| area.start);
+        // Pages that were to be stored and are in no extent, or in one of zeros, read as zero.
+        let mut held = vec![0u64; areas.len()];
         for (at, _) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Extent::KIND) {
             let Some(Body::Extent(extent)) = self.body(at)? else { continue };
-            if Encoding(extent.encoding) != Encoding::ZERO {
-                continue;
-            }
+            let is_zero = Encoding(extent.encoding) == Encoding::ZERO;
+            // A run may go on over the border of areas that touch.
             for run in runs_of(&extent) {
-                let behind = areas.partition_point(|area| area.start <= run.start);
-                if let Some(area) = behind.checked_sub(1).and_then(|at| areas.get_mut(at)) {
-                    area.zero = area.zero.saturating_add(run.pages.saturating_mul(PAGE));
+                let first = areas.partition_point(|area| area.end <= run.start);
+                for (area, held) in areas.iter_mut().zip(&mut held).skip(first) {
+                    let (start, end) = (run.start.max(area.start), run.end().min(area.end));
+                    if start >= end {
+                        break;
+                    }
+                    area.first = Some(area.first.map_or(start, |first| first.min(start)));
+                    *held = held.saturating_add(if is_zero { 0 } else { end - start });
                 }
+            }
+        }
+        for (area, held) in areas.iter_mut().zip(held) {
+            if area.kind == "file" {
+                area.from_file = (area.end - area.start).saturating_sub(area.stored);
+            }
+            // Contents of shared memory belong to its INODE.
+            if area.first.is_some() || matches!(area.kind.as_str(), "anonymous" | "file") {
+                area.zero = area.stored.saturating_sub(held);
+                area.stored = held;
             }
         }
         Ok(Map { mm, areas })

@@ -8,7 +8,7 @@ mod task;
 mod tree;
 mod verdict;
 
-pub use search::Search;
+pub use search::{Hunt, Search, Strings};
 pub use tree::{Node, Tree};
 pub use verdict::{Verify, parse_kernel};
 
@@ -17,7 +17,7 @@ use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
 use stasis_format::header::{Kind, RECORD_HEADER_LEN};
 use stasis_format::limits::PAGE;
 use stasis_format::memory::MemoryMap;
-use stasis_format::record::{Body, Index, IndexEnd, Task};
+use stasis_format::record::{Body, Extent, Index, IndexEnd, Task};
 use stasis_format::show;
 use stasis_format::sniff::sniff;
 use stasis_format::validate::Report;
@@ -141,12 +141,7 @@ impl<S: ReadAt + Clone> Session<S> {
                 Ok((out, vec![true; len.div_ceil(PAGE) as usize]))
             }
             Space::Memory(id) => {
-                let Some(index) = &self.index else { return Err("the image has no index".into()) };
-                if !self.maps.contains_key(&id) {
-                    self.maps.clear();
-                    self.maps.insert(id, MemoryMap::open(index, id).map_err(|e| e.to_string())?);
-                }
-                let Some(map) = self.maps.get(&id) else { return Err("no such memory".into()) };
+                let (index, map) = self.memory(id)?;
                 let pages = (len / PAGE + 2) as usize;
                 let pages = map.read(index, offset, len, pages).map_err(|e| e.to_string())?;
                 let held = pages.iter().map(|page| page.bytes.is_some()).collect();
@@ -155,6 +150,42 @@ impl<S: ReadAt + Clone> Session<S> {
                 Ok((pages.into_iter().flat_map(fill).collect(), held))
             }
         }
+    }
+
+    /// Where the pages of an object lie, read when they are first asked for.
+    fn memory(&mut self, id: u32) -> Result<(&IndexReader<S>, &MemoryMap)> {
+        let index = self.index.as_ref().ok_or("the image has no index")?;
+        if !self.maps.contains_key(&id) {
+            self.maps.clear();
+            self.maps.insert(id, MemoryMap::open(index, id).map_err(|e| e.to_string())?);
+        }
+        Ok((index, self.maps.get(&id).ok_or("no such memory")?))
+    }
+
+    /// The next pages at or behind an address that the image holds without a gap: first address, and the one behind.
+    fn held_from(&mut self, id: u32, address: u64) -> Result<Option<(u64, u64)>> {
+        let (_, map) = self.memory(id)?;
+        let pieces = map.pieces();
+        let first = pieces.partition_point(|piece| piece.run.end() <= address);
+        let mut rest = pieces.iter().skip(first);
+        let Some(start) = rest.next().map(|piece| piece.run) else { return Ok(None) };
+        let mut end = start.end();
+        for piece in rest {
+            if piece.run.start != end {
+                break;
+            }
+            end = piece.run.end();
+        }
+        Ok(Some((start.start.max(address), end)))
+    }
+
+    /// Offset and length of what opening reads far from anything else: the records in front of contents.
+    pub fn scattered(source: &S) -> Vec<(u64, u64)> {
+        let Ok(index) = IndexReader::open(source.clone()) else { return Vec::new() };
+        let extents = index.entries().iter().filter(|entry| Kind(entry.kind) == Extent::KIND);
+        extents
+            .map(|entry| (entry.offset, entry.len.unsigned_abs() as u64 + RECORD_HEADER_LEN as u64))
+            .collect()
     }
 
     /// The same JSON as `stasis inspect --json`.
@@ -216,6 +247,8 @@ impl<S: ReadAt + Clone> Session<S> {
                 offset: node.offset,
                 depth: self.tree.owners(at as u32).iter().filter(|owner| is_task(owner)).count() as u8,
                 pid: task.pid,
+                pgid: task.pgid,
+                sid: task.sid,
                 comm: show::escape(show::until_nul(&task.comm)),
                 state: choice(task.state, stasis_format::record::TASK_STATES),
                 mm: task.mm,

@@ -1,6 +1,6 @@
 //! Sessions over images in memory.
 
-use super::{Search, Session};
+use super::{Hunt, Search, Session, Strings};
 use crate::proto::{Scope, Space};
 use std::path::PathBuf;
 
@@ -63,13 +63,97 @@ fn a_byte_leads_to_its_record_and_field() {
     assert_eq!(session.rows(0, 10).expect("rows").1, 4);
 }
 
+/// All that is found, place by place.
+fn hunt(session: &mut Session<Vec<u8>>, mut hunt: Hunt) -> Vec<crate::proto::Hit> {
+    let mut all = Vec::new();
+    loop {
+        let (hits, over) = session.hunt_step(&mut hunt).expect("can be searched");
+        all.extend(hits);
+        let (done, total) = session.progress(&hunt);
+        assert!(done <= total, "{done} of {total}");
+        if over {
+            return all;
+        }
+    }
+}
+
+fn search(session: &mut Session<Vec<u8>>, text: &str, scope: Scope) -> Vec<crate::proto::Hit> {
+    hunt(session, Hunt::Search(Search::new(text.into(), Some(text.into()), scope)))
+}
+
+fn sleep() -> Session<Vec<u8>> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/sleep.img");
+    open(std::fs::read(path).expect("a real image"))
+}
+
 #[test]
 fn the_file_is_searched_for_bytes() {
     let mut session = open(image("valid.img"));
-    let mut search = Search::new(b"worker".to_vec(), Scope::File);
-    let (hits, over) = session.search_step(&mut search).expect("can be searched");
-    assert!(over);
+    let hits = search(&mut session, "worker", Scope::File);
     assert_eq!(hits.iter().map(|hit| (hit.space, hit.at)).collect::<Vec<_>>(), [(Space::File, 272)]);
+}
+
+#[test]
+fn records_are_searched_by_their_bytes_and_by_what_they_say() {
+    let mut session = open(image("valid.img"));
+    let hits = search(&mut session, "worker", Scope::Records);
+    assert_eq!(
+        hits.iter().map(|hit| (hit.at, hit.place.as_str())).collect::<Vec<_>>(),
+        [(272, "STRING.string")]
+    );
+    let mut session = sleep();
+    let hits = search(&mut session, "/dev/null", Scope::Records);
+    assert!(!hits.is_empty() && hits.iter().all(|hit| hit.space == Space::File));
+    // No byte of the image says so: it is what the value means.
+    let hits = search(&mut session, "rlimit_nofile", Scope::Records);
+    assert!(hits.iter().any(|hit| hit.place == "RLIMIT.resource"), "{hits:?}");
+    assert!(!search(&mut session, "thread", Scope::Records).is_empty(), "kinds have names");
+}
+
+#[test]
+fn strings_of_a_region_are_listed_at_their_addresses_and_agree_with_the_search() {
+    let mut session = sleep();
+    let task = session.opened().expect("can be shown").tasks.remove(0);
+    let map = session.map(task.mm).expect("has memory");
+    let stack = map.areas.iter().find(|area| area.name == "[stack]").expect("has a stack");
+    let space = Space::Memory(task.mm);
+    let list = |text: &str| Strings::new(space, stack.start, stack.end - stack.start, 4, text);
+    let all = hunt(&mut session, Hunt::Strings(list("")));
+    assert!(all.len() > 5, "environment and arguments are strings");
+    assert!(
+        all.iter().all(|hit| hit.at >= stack.first.expect("is held") && hit.at < stack.end && hit.len >= 4)
+    );
+    let some = hunt(&mut session, Hunt::Strings(list("SLEEP")));
+    assert!(!some.is_empty() && some.len() < all.len(), "whatever the case");
+    for hit in &some {
+        let (bytes, held) = session.bytes(space, hit.at, hit.len.into()).expect("can be read");
+        let from = (hit.at % 4096) as usize;
+        assert!(held[0]);
+        let text = String::from_utf8_lossy(&bytes[from..from + hit.len as usize]).into_owned();
+        assert_eq!(text, hit.around);
+        let found = search(&mut session, &text, Scope::Pages);
+        assert!(found.iter().any(|other| other.at == hit.at), "{text:?} at {:#x}", hit.at);
+    }
+}
+
+#[test]
+fn areas_tell_what_is_stored_what_is_zero_and_what_comes_from_the_file() {
+    let mut session = sleep();
+    let task = session.opened().expect("can be shown").tasks.remove(0);
+    let map = session.map(task.mm).expect("has memory");
+    let mut held = 0;
+    for area in &map.areas {
+        assert!(area.stored + area.zero + area.from_file <= area.end - area.start, "{area:?}");
+        held += area.stored;
+        assert_eq!(area.first.is_some(), area.stored > 0, "{area:?}");
+        let code = area.kind == "file" && area.prot == "r-x";
+        assert!(!code || area.from_file > 0, "code comes back from its file: {area:?}");
+        if let Some(first) = area.first {
+            let (_, pages) = session.bytes(Space::Memory(task.mm), first, 1).expect("can be read");
+            assert!(pages[0], "{first:#x}");
+        }
+    }
+    assert_eq!(held, session.opened().expect("can be shown").page_bytes);
 }
 
 #[test]

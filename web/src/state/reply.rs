@@ -1,10 +1,10 @@
 //! What the worker answers.
 
-use super::{Command, State};
+use super::{Command, State, Zoom};
 use crate::proto::{Reply, Request, Space};
 
 /// Most hits that are kept.
-const MAX_HITS: usize = 1000;
+const MAX_HITS: usize = 20_000;
 
 impl State {
     pub(super) fn replied(&mut self, reply: Reply, bytes: Vec<u8>, out: &mut Vec<Command>) {
@@ -71,7 +71,8 @@ impl State {
                 };
                 let was_picked = self.pinned == Some(record.asked);
                 let row = record.row;
-                out.push(Command::Address(format!("offset={:#x}", record.asked)));
+                let command = self.address(format!("offset={:#x}", record.asked));
+                out.push(command);
                 self.said = record.summary.clone();
                 self.record = Some(*record);
                 if self.hex.space == Space::File && !was_picked {
@@ -85,7 +86,11 @@ impl State {
             }
             Reply::Bytes { space, offset, held } => self.blocks.take(space, offset, bytes, held),
             Reply::Task(task) => self.task = Some(*task),
-            Reply::Map(map) => self.map = Some(map),
+            Reply::Map(map) => {
+                (self.map, self.map_zoom) = (Some(map), Zoom::default());
+                self.widen(out);
+            }
+            Reply::Piece { space, offset } => self.saved(space, offset, bytes, out),
             Reply::Hits { done, total, hits, over } => {
                 if self.search.running.is_none() {
                     return;
@@ -110,6 +115,7 @@ impl State {
                 self.comparing = false;
                 self.verifying = None;
                 self.search.running = None;
+                self.saving = None;
                 self.said = message.clone();
                 self.error = Some(message);
             }
@@ -117,6 +123,24 @@ impl State {
                 self.opening = None;
                 self.crashed = Some(message);
             }
+        }
+    }
+
+    /// A piece of what is being saved came.
+    fn saved(&mut self, space: Space, offset: u64, bytes: Vec<u8>, out: &mut Vec<Command>) {
+        let Some(saving) = self.saving.as_mut().filter(|saving| (saving.space, saving.at) == (space, offset))
+        else {
+            return;
+        };
+        saving.at += bytes.len() as u64;
+        let is_last = saving.at >= saving.end || bytes.is_empty();
+        out.push(Command::Keep { first: offset == saving.start, bytes });
+        if is_last {
+            out.push(Command::Deliver(saving.name.clone()));
+            self.said = format!("{} is saved", saving.name);
+            self.saving = None;
+        } else {
+            self.ask_piece(out);
         }
     }
 }

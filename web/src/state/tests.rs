@@ -1,12 +1,13 @@
 //! The state without a browser.
 
 use super::{Action, Command, State, Tab};
-use crate::proto::{FindingRow, Opened, Record, Reply, Request, Row, Space};
+use crate::proto::{Area, FindingRow, Map, Opened, Process, Record, Reply, Request, Row, Space};
+use crate::text::Pattern;
 
 fn opened(size: u64) -> State {
     let mut state = State::default();
     state.reduce(Action::HexResized { rows: 30 });
-    state.reduce(Action::Open { name: "a".into(), kernel: None });
+    state.reduce(Action::Open { name: "a".into(), kernel: None, url: None });
     let image = Opened { size, rows: 4, records: 4, ..Opened::default() };
     state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
     state
@@ -31,7 +32,7 @@ fn opening_shows_the_first_error() {
 fn the_fragment_that_came_with_the_page_is_gone_to_once_an_image_is_open() {
     let mut state = State::default();
     assert!(state.reduce(Action::Fragment("#offset=0x108".into())).is_empty());
-    state.reduce(Action::Open { name: "a".into(), kernel: None });
+    state.reduce(Action::Open { name: "a".into(), kernel: None, url: None });
     let image = Opened { size: 304, records: 4, ..Opened::default() };
     let commands = state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
     assert!(asks(&commands, |request| *request == Request::Reveal { offset: 0x108 }));
@@ -131,4 +132,105 @@ fn what_the_worker_cannot_do_is_told_and_a_crash_stays() {
     assert_eq!(state.error, None);
     state.reduce(Action::Replied(Reply::Crashed { message: "out of memory".into() }, Vec::new()));
     assert!(state.crashed.is_some());
+}
+
+fn places(commands: &[Command]) -> Vec<(&str, bool)> {
+    let place = |command| match command {
+        &Command::Address { ref place, push } => Some((place.as_str(), push)),
+        _ => None,
+    };
+    commands.iter().filter_map(place).collect()
+}
+
+fn selected(state: &mut State, offset: u64) -> Vec<Command> {
+    let record = Record { offset, asked: offset, len: 16, rows: 4, ..Record::default() };
+    state.reduce(Action::Replied(Reply::Selected(Box::new(record)), Vec::new()))
+}
+
+#[test]
+fn back_leads_over_jumps_and_not_over_steps() {
+    let mut state = opened(304);
+    assert_eq!(places(&selected(&mut state, 0)), [("offset=0x0", false)], "opening is no jump");
+    state.reduce(Action::GoTo(16));
+    assert_eq!(places(&selected(&mut state, 16)), [("offset=0x10", true)]);
+    assert_eq!(places(&state.reduce(Action::HexMove(1))), [("offset=0x11", false)]);
+    state.reduce(Action::Fragment("#offset=0x0".into()));
+    assert_eq!(places(&selected(&mut state, 0)), [("offset=0x0", false)], "coming back is no new place");
+}
+
+/// A process with two areas, opened.
+fn with_memory() -> State {
+    let mut state = opened(304);
+    let process = |id, mm| Process { id, mm, ..Process::default() };
+    let image = Opened { size: 304, tasks: vec![process(1, 2), process(3, 4)], ..Opened::default() };
+    state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
+    state
+}
+
+fn areas(mm: u32) -> Reply {
+    let area = |start, end| Area { start, end, ..Area::default() };
+    Reply::Map(Map { mm, areas: vec![area(0x1000, 0x9000), area(0x10_0000, 0x4010_0000)] })
+}
+
+#[test]
+fn an_address_is_shown_before_its_map_is_there_and_within_its_area_afterwards() {
+    let mut state = with_memory();
+    let commands = state.reduce(Action::Fragment("#vaddr=0x20000010".into()));
+    assert!(asks(&commands, |request| *request == Request::Map { mm: 2 }));
+    assert_eq!((state.hex.space, state.hex.start, state.hex.len), (Space::Memory(2), 0x2000_0000, 0x4000));
+    state.reduce(Action::Replied(areas(2), Vec::new()));
+    assert_eq!((state.hex.start, state.hex.len, state.hex.cursor), (0x10_0000, 0x4000_0000, 0x2000_0010));
+    let row = (state.hex.cursor - state.hex.start) / super::ROW;
+    assert!(row >= state.hex.top && row < state.hex.top + u64::from(state.hex.visible));
+}
+
+#[test]
+fn an_address_of_another_process_chooses_it_and_says_so_in_the_link() {
+    let mut state = with_memory();
+    let commands = state.reduce(Action::Address { mm: 4, address: 0x1234 });
+    assert_eq!(state.task_id, 3);
+    assert_eq!(places(&commands), [("vaddr=0x1234&mm=4", true)]);
+    assert!(asks(&commands, |request| *request == Request::Map { mm: 4 }));
+    state.reduce(Action::Fragment("#vaddr=0x1234&mm=2".into()));
+    assert_eq!((state.task_id, state.hex.space), (1, Space::Memory(2)));
+}
+
+#[test]
+fn a_region_is_saved_piece_by_piece_until_it_is_whole_or_cancelled() {
+    let mut state = with_memory();
+    let len = (16 << 20) + 10;
+    let commands = state.reduce(Action::SaveArea { mm: 2, start: 0x1000, len });
+    let piece = |offset, len| Request::Save { space: Space::Memory(2), offset, len };
+    assert!(asks(&commands, |request| *request == piece(0x1000, 16 << 20)));
+    let reply = |offset| Reply::Piece { space: Space::Memory(2), offset };
+    let commands = state.reduce(Action::Replied(reply(0x1000), vec![0; 16 << 20]));
+    assert!(asks(&commands, |request| *request == piece(0x1000 + (16 << 20), 10)));
+    let commands = state.reduce(Action::Replied(reply(0x1000 + (16 << 20)), vec![0; 10]));
+    assert!(matches!(commands.as_slice(), [Command::Keep { first: false, .. }, Command::Deliver(_)]));
+    state.reduce(Action::SaveArea { mm: 2, start: 0x1000, len });
+    state.reduce(Action::SaveCancel);
+    assert!(state.reduce(Action::Replied(reply(0x1000), vec![0; 10])).is_empty(), "a late piece is nobody's");
+    state.reduce(Action::SaveArea { mm: 2, start: 0, len: 5 << 30 });
+    assert!(state.error.is_some() && state.saving.is_none());
+}
+
+#[test]
+fn strings_are_those_of_what_the_hex_view_shows() {
+    let mut state = with_memory();
+    state.reduce(Action::Replied(areas(2), Vec::new()));
+    let commands = state.reduce(Action::Strings { space: Space::Memory(2), start: 0x1000, len: 0x8000 });
+    let all = |start, len, least, text: &str| Request::Strings {
+        space: Space::Memory(2),
+        start,
+        len,
+        least,
+        text: text.into(),
+    };
+    assert!(asks(&commands, |request| *request == all(0x1000, 0x8000, super::LEAST, "")));
+    assert_eq!((state.tab, state.search.pattern), (Tab::Search, Pattern::Strings));
+    state.reduce(Action::Address { mm: 2, address: 0x10_0000 });
+    state.reduce(Action::SearchText("key".into()));
+    state.reduce(Action::SearchLeast("8".into()));
+    let commands = state.reduce(Action::Search);
+    assert!(asks(&commands, |request| *request == all(0x10_0000, 0x4000_0000, 8, "key")));
 }

@@ -1,4 +1,9 @@
-//! Search for bytes, over the file or over the contents of pages, in steps.
+//! Search for bytes, over the file, its records or the contents of pages, in steps.
+
+mod records;
+mod strings;
+
+pub use strings::Strings;
 
 use super::{Result, Session, io};
 use crate::proto::{Hit, Scope, Space};
@@ -11,7 +16,7 @@ use stasis_format::{ReadAt, show};
 /// Bytes of the file in a step.
 const STEP: u64 = 8 << 20;
 /// Most that is listed.
-const MAX_HITS: usize = 1000;
+const MAX_HITS: usize = 20_000;
 /// Bytes shown before and after a hit.
 const AROUND: usize = 24;
 
@@ -19,6 +24,8 @@ const AROUND: usize = 24;
 #[derive(Debug)]
 pub struct Search {
     pattern: Vec<u8>,
+    /// The pattern as text in lower case, to be found in what fields say.
+    text: Option<String>,
     scope: Scope,
     /// Offset in the file, or node.
     at: u64,
@@ -30,27 +37,47 @@ pub struct Search {
 
 impl Search {
     /// At the start.
-    pub fn new(pattern: Vec<u8>, scope: Scope) -> Self {
-        Self { pattern, scope, at: 0, done: 0, found: 0, carry: None }
-    }
-
-    /// Bytes searched.
-    pub fn done(&self) -> u64 {
-        self.done
+    pub fn new(pattern: Vec<u8>, text: Option<String>, scope: Scope) -> Self {
+        let text = text.map(|text| text.to_lowercase());
+        Self { pattern, text, scope, at: 0, done: 0, found: 0, carry: None }
     }
 }
 
+/// Something that is looked for, under way.
+#[derive(Debug)]
+pub enum Hunt {
+    /// A pattern.
+    Search(Search),
+    /// All strings of a region.
+    Strings(Strings),
+}
+
 impl<S: ReadAt + Clone> Session<S> {
-    /// Bytes to search in all.
-    pub fn search_total(&self, search: &Search) -> u64 {
-        match search.scope {
-            Scope::File => self.len,
-            Scope::Pages => self.report.totals.page_bytes,
+    /// Bytes done, and bytes in all.
+    pub fn progress(&self, hunt: &Hunt) -> (u64, u64) {
+        match hunt {
+            Hunt::Strings(strings) => strings.progress(),
+            Hunt::Search(search) => match search.scope {
+                Scope::File => (search.done, self.len),
+                Scope::Pages => (search.done, self.report.totals.page_bytes),
+                Scope::Records => (search.at, self.tree.nodes.len() as u64),
+            },
         }
     }
 
     /// Goes on; `true` when it is over.
-    pub fn search_step(&mut self, search: &mut Search) -> Result<(Vec<Hit>, bool)> {
+    pub fn hunt_step(&mut self, hunt: &mut Hunt) -> Result<(Vec<Hit>, bool)> {
+        match hunt {
+            Hunt::Search(search) => self.search_step(search),
+            Hunt::Strings(strings) => {
+                let mut hits = Vec::new();
+                let over = self.step_strings(strings, &mut hits)?;
+                Ok((hits, over))
+            }
+        }
+    }
+
+    fn search_step(&mut self, search: &mut Search) -> Result<(Vec<Hit>, bool)> {
         let mut hits = Vec::new();
         if search.pattern.is_empty() {
             return Ok((hits, true));
@@ -58,6 +85,7 @@ impl<S: ReadAt + Clone> Session<S> {
         let over = match search.scope {
             Scope::File => self.step_file(search, &mut hits)?,
             Scope::Pages => self.step_pages(search, &mut hits)?,
+            Scope::Records => self.step_records(search, &mut hits)?,
         };
         hits.truncate(MAX_HITS - search.found.min(MAX_HITS));
         search.found += hits.len();

@@ -1,0 +1,47 @@
+//! Long lists of which only the rows in sight exist: the browser scrolls, what is far off is a gap of the same height.
+
+use super::Link;
+use crate::app::Message;
+use crate::state::Action;
+use std::ops::Range;
+use wasm_bindgen::JsCast;
+use yew::{Callback, Html, html};
+
+/// Height of a row in pixels; the style sheet says the same.
+const ROW_PX: f64 = 32.0;
+/// Rows that exist: those of a large screen, and some on both sides.
+const ROWS: usize = 160;
+/// Rows above the first in sight that exist.
+const ABOVE: usize = 40;
+/// Rows that are scrolled before others are made.
+const STEP: u32 = 15;
+
+/// The rows that exist, of so many, when this one is the first in sight.
+pub fn rows(total: usize, top: u32) -> Range<usize> {
+    let start = (top as usize).saturating_sub(ABOVE).min(total.saturating_sub(ROWS));
+    start..(start + ROWS).min(total)
+}
+
+/// Tells the first row in sight when it is another.
+pub fn scrolled(link: &Link, top: u32, action: fn(u32) -> Action) -> Callback<web_sys::Event> {
+    link.batch_callback(move |event: web_sys::Event| {
+        let list: web_sys::Element = event.target()?.dyn_into().ok()?;
+        let now = (f64::from(list.scroll_top()) / ROW_PX) as u32;
+        (now.abs_diff(top) >= STEP || (now == 0) != (top == 0)).then(|| Message::Act(action(now)))
+    })
+}
+
+/// As high as so many rows of a table with so many columns.
+pub fn gap(rows: usize, columns: u32) -> Html {
+    let height = rows as f64 * ROW_PX;
+    html! {
+        <tr class="gap" hidden={rows == 0} aria-hidden="true"><td colspan={columns.to_string()}>
+            <svg width="1" height={height.to_string()}></svg></td></tr>
+    }
+}
+
+/// The same in a list.
+pub fn gap_item(rows: usize) -> Html {
+    let height = rows as f64 * ROW_PX;
+    html! { <li class="gap" hidden={rows == 0} aria-hidden="true"><svg width="1" height={height.to_string()}></svg></li> }
+}
