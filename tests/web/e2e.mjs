@@ -2,7 +2,10 @@
 // is read. `node tests/web/e2e.mjs [--screenshots]` after `trunk build --release --offline`; prints one line a test.
 import { chromium } from "playwright-core";
 import assert from "node:assert/strict";
-import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { appendFileSync, copyFileSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -18,47 +21,76 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const work = mkdtempSync(join(tmpdir(), "stasis-web-"));
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".json": "application/json" };
 
+// As static hosts do: whole files, and ranges of them unless told otherwise. What was sent is counted.
+const served = { bytes: 0, ranges: 0 };
+const files = new Map();
+function sendFile(request, response, path, type, ranges = true) {
+  if (!existsSync(path)) return response.writeHead(404).end();
+  const { size, mtimeMs } = statSync(path);
+  const etag = `"${size}-${mtimeMs}"`;
+  const asked = ranges && /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+  if (request.headers["if-match"] && request.headers["if-match"] !== etag) return response.writeHead(412).end();
+  const headers = { "content-type": type ?? "application/octet-stream", etag };
+  if (!asked) return createReadStream(path).pipe(response.writeHead(200, headers));
+  const [from, to] = [Number(asked[1]), Math.min(Number(asked[2]), size - 1)];
+  if (from >= size) return response.writeHead(416, { "content-range": `bytes */${size}` }).end();
+  served.bytes += to + 1 - from;
+  served.ranges += 1;
+  response.writeHead(206, { ...headers, "content-range": `bytes ${from}-${to}/${size}`, "content-length": to + 1 - from });
+  createReadStream(path, { start: from, end: to }).pipe(response);
+}
 const server = createServer((request, response) => {
   const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname)).replace(/^\/some\/path/, "");
+  const image = files.get(path);
+  if (image) return sendFile(request, response, image.path, image.type, image.ranges);
   const file = join(dist, path === "/" ? "index.html" : path);
   if (!file.startsWith(dist) || !existsSync(file)) return response.writeHead(404).end();
-  response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" }).end(readFileSync(file));
+  sendFile(request, response, file, types[extname(file)], false);
 });
 await new Promise((done) => server.listen(0, "127.0.0.1", done));
 // A path of its own: the page has to work under any.
 const base = `http://127.0.0.1:${server.address().port}/some/path/`;
+// The same app as one file, from the disk.
+const alone = pathToFileURL(join(dist, "stasis-inspector.html")).href;
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 
 let passed = 0;
 const failed = [];
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
-async function test(name, body, { size = { width: 1600, height: 960 }, dark = false, url = base } = {}) {
-  if (wanted.length && !wanted.some((word) => name.includes(word))) return;
-  const context = await browser.newContext({ viewport: size, colorScheme: dark ? "dark" : "light", acceptDownloads: true });
-  const page = await context.newPage();
-  const complaints = [];
-  const requests = [];
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("request", (request) => requests.push(request.url()));
-  try {
-    await page.goto(url);
-    await body(page, { requests, context });
-    assert.deepEqual(complaints, [], "the console is quiet");
-    const foreign = requests.filter((it) => !it.startsWith(base) && !/^(data|blob|file):/.test(it));
-    assert.deepEqual(foreign, [], "nothing is asked of anybody else");
-    passed += 1;
-    console.log(`test ${name} ... ok`);
-  } catch (error) {
-    failed.push(name);
-    console.log(`test ${name} ... FAILED\n${error.stack}\n${complaints.join("\n")}`);
-    await page.screenshot({ path: join(tmpdir(), "stasis-web-failed.png") }).catch(() => {});
-  } finally {
-    await context.close();
+/// Runs a test in a new browser profile: of the folder on a server, and of the one file too unless it says `only`.
+async function test(name, body, { size = { width: 1600, height: 960 }, dark = false, url = "", only = null, quiet = true } = {}) {
+  const homes = [["folder", base, name], ["file", alone, `${name} (one file)`]];
+  for (const [home, start, title] of homes.filter(([home]) => (only ?? home) === home)) {
+    if (wanted.length && !wanted.some((word) => title.includes(word))) continue;
+    const context = await browser.newContext({ viewport: size, colorScheme: dark ? "dark" : "light", acceptDownloads: true });
+    const page = await context.newPage();
+    const complaints = [];
+    const requests = [];
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("request", (request) => requests.push(request.url()));
+    try {
+      await page.goto(start + url);
+      await body(page, { requests, context, home });
+      if (quiet) assert.deepEqual(complaints, [], "the console is quiet");
+      const foreign = requests.filter((it) => !it.startsWith(base) && !/^(data|blob|file):/.test(it));
+      assert.deepEqual(foreign, [], "nothing is asked of anybody else");
+      const files = requests.filter((it) => home === "file" && !/^(blob|data):/.test(it) && it.split("#")[0] !== alone);
+      assert.deepEqual(files, [], "only the page itself is read");
+      passed += 1;
+      console.log(`test ${title} ... ok`);
+    } catch (error) {
+      failed.push(title);
+      console.log(`test ${title} ... FAILED\n${error.stack}\n${complaints.join("\n")}`);
+      await page.screenshot({ path: join(tmpdir(), "stasis-web-failed.png") }).catch(() => {});
+    } finally {
+      await context.close();
+    }
   }
 }
 
@@ -131,12 +163,12 @@ await test("the address leads a colleague to the byte", async (page) => {
   await page.locator("tr.selected[data-field=kind]").or(page.locator(".hexrow .b.sel").first()).first().waitFor();
   assert.match(await page.locator("#selection").textContent(), /^0x108/);
   assert.match(page.url(), /#offset=0x108$/);
-}, { url: `${base}#offset=0x108` });
+}, { url: "#offset=0x108" });
 
 await test("a record is reached by its number", async (page) => {
   await open(page, conformance("valid"));
   await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
-}, { url: `${base}#record=3` });
+}, { url: "#record=3" });
 
 await test("another kernel gives another verdict", async (page) => {
   await open(page, conformance("valid"));
@@ -281,29 +313,354 @@ await test("it fits a telephone", async (page) => {
   await shot(page, "narrow");
 }, { size: { width: 360, height: 740 } });
 
-await test("the one file works from the disk", async (page, { requests }) => {
+await test("real processes are among the examples", async (page) => {
   await page.getByRole("button", { name: "Try an example" }).click();
-  await page.locator('.card[data-name="valid"]').click();
-  await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
-  await open(page, conformance("tail-magic-wrong"));
-  assert.equal(await ret(page), -22);
-  assert.deepEqual(requests.filter((it) => !/^(blob|data):/.test(it)).length, 1, "only the page itself is read");
-}, { url: pathToFileURL(join(dist, "stasis-inspector.html")).href });
+  for (const name of ["threads", "shell", "sleep"]) {
+    await page.locator(`.card[data-name="${name}"]`).click();
+    await page.locator(".filename", { hasText: new RegExp(`^${name}$`) }).waitFor();
+    assert.equal(await page.locator("#verdict").textContent(), "Valid", name);
+  }
+});
 
-if (process.env.STASIS_BIG) {
-  await test("ten GiB open at once and scroll to the end", async (page) => {
-    const start = Date.now();
-    await open(page, process.env.STASIS_BIG);
-    console.log(`     opened in ${Date.now() - start} ms, the worker says ${await page.locator("#took").textContent()}`);
+await test("what fields say is searched, and strings of an area are listed where they lie", async (page) => {
+  await open(page, example("threads"));
+  await page.getByRole("tab", { name: "Search" }).click();
+  await page.getByRole("button", { name: "Records", exact: true }).click();
+  await page.locator("#search-text").fill("sigusr2");
+  await page.keyboard.press("Enter");
+  await page.locator(".hit", { hasText: "SIGPENDING" }).first().click();
+  await page.locator(".node.selected", { hasText: "SIGPENDING" }).waitFor();
+  await page.getByRole("tab", { name: "Memory" }).click();
+  await page.getByRole("button", { name: /^Strings of the area/ }).and(page.locator("tr", { hasText: "[heap]" }).getByRole("button")).click();
+  const note = page.locator(".hit", { hasText: "a note on the heap of the example" });
+  await note.click();
+  await page.locator(".hex-pane h2", { hasText: "Memory" }).waitFor();
+  assert.match(await page.locator("#selection").textContent(), /· 33 bytes$/);
+  assert.equal(Number((await page.locator("#selection").textContent()).split(" ")[0]), Number(await note.getAttribute("data-at")));
+  await page.locator("#search-text").fill("NOTE ON");
+  await page.getByRole("button", { name: "List", exact: true }).click();
+  await page.locator("#found", { hasText: /^1 found/ }).waitFor();
+  await accessible(page);
+  await shot(page, "strings");
+});
+
+await test("an area of which one page is stored opens at that page", async (page) => {
+  await open(page, example("threads"));
+  await page.getByRole("tab", { name: "Memory" }).click();
+  await page.locator(".areas tr", { hasText: "16.0 MiB" }).locator("th button").click();
+  await page.locator(".hexrow .b:not(.wait):not(.hole)").first().waitFor();
+  assert.match(await page.locator(".hexrow .ascii").first().textContent(), /./);
+  const text = await page.locator(".hex .window").textContent();
+  assert.match(text.replaceAll(/\s/g, ""), /onepageof/);
+});
+
+await test("the strip of memory zooms and moves, with buttons, wheel and keys", async (page) => {
+  await open(page, example("threads"));
+  await page.getByRole("tab", { name: "Memory" }).click();
+  const areas = page.locator("#strip .area");
+  await areas.nth(5).waitFor();
+  const all = await areas.count();
+  await page.locator(".areas tr", { hasText: "[stack]" }).locator("th button").click();
+  await page.getByRole("button", { name: "Area shown" }).click();
+  await page.waitForFunction((all) => document.querySelectorAll("#strip .area").length < all, all);
+  await page.getByRole("button", { name: "All", exact: true }).click();
+  await page.waitForFunction((all) => document.querySelectorAll("#strip .area").length === all, all);
+  await page.locator("#strip").focus();
+  for (let n = 0; n < 6; n++) await page.keyboard.press("+");
+  await page.waitForFunction((all) => document.querySelectorAll("#strip .area").length < all, all);
+  const before = await page.locator(".ends").textContent();
+  for (let n = 0; n < 60; n++) await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction((before) => document.querySelector(".ends").textContent !== before, before);
+  await page.keyboard.press("0");
+  await page.waitForFunction((all) => document.querySelectorAll("#strip .area").length === all, all);
+  await page.locator("#strip").hover();
+  await page.mouse.wheel(0, -1500);
+  await page.waitForFunction((all) => document.querySelectorAll("#strip .area").length < all, all);
+});
+
+await test("Back leads to where one jumped from, and forth again", async (page) => {
+  await open(page, example("shell"));
+  await page.locator(".node", { hasText: "THREAD" }).first().click();
+  await page.locator("#record-name", { hasText: "THREAD" }).waitFor();
+  const thread = page.url();
+  await page.locator("#tree-scroll").focus();
+  await page.getByRole("tab", { name: "Memory" }).click();
+  await page.locator(".areas tr", { hasText: "[stack]" }).locator("th button").click();
+  await page.locator(".hex-pane h2", { hasText: "Memory" }).waitFor();
+  const stack = page.url();
+  assert.match(stack, /#vaddr=0x7f/);
+  await page.locator(".node", { hasText: "IMAGE" }).first().click();
+  await page.locator(".node.selected", { hasText: "IMAGE" }).waitFor();
+  await page.goBack();
+  await page.locator(".hex-pane h2", { hasText: "Memory" }).waitFor();
+  assert.equal(page.url(), stack);
+  await page.goBack();
+  await page.locator(".node.selected", { hasText: "THREAD" }).waitFor();
+  assert.equal(page.url(), thread);
+  await page.goForward();
+  await page.locator(".hex-pane h2", { hasText: "Memory" }).waitFor();
+  assert.equal(page.url(), stack);
+});
+
+await test("a file that changes on disk is told of", async (page) => {
+  const path = join(work, "changing.img");
+  copyFileSync(example("sleep"), path);
+  await open(page, path);
+  appendFileSync(path, "more");
+  await page.getByRole("tab", { name: "Search" }).click();
+  await page.getByRole("button", { name: "File as it stands" }).click();
+  await page.locator("#search-text").fill("sleep");
+  await page.keyboard.press("Enter");
+  await page.locator(".notice", { hasText: "the file changed on disk" }).waitFor();
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  // Opened again it is what it is now.
+  await open(page, path);
+  await page.locator(".finding", { hasText: "bytes follow the image, 4 bytes" }).waitFor();
+}, { quiet: false });
+
+/// Drops what is at this path as the desktop does.
+async function drop(page, context, path) {
+  const session = await context.newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+}
+
+await test("a file is dropped from the desktop, a directory by mistake", async (page, { context }) => {
+  await page.getByRole("heading", { name: "Open a checkpoint image" }).waitFor();
+  const dir = join(work, "a-directory");
+  mkdirSync(dir, { recursive: true });
+  await drop(page, context, dir);
+  await page.locator(".notice", { hasText: "a-directory is a directory; drop the image itself" }).waitFor();
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  await drop(page, context, example("shell"));
+  await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
+});
+
+await test("a worker that cannot be started is told of", async (page) => {
+  await page.route("**/worker_bg.wasm", (route) => route.fulfill({ body: "no module", contentType: "application/wasm" }));
+  await page.setInputFiles("input[type=file] >> nth=0", conformance("valid"));
+  await page.locator(".notice.crash", { hasText: "Your file is untouched" }).waitFor();
+  await accessible(page);
+}, { only: "folder", quiet: false });
+
+await test("the policy of the page holds for the worker too", async (page) => {
+  await open(page, conformance("valid"));
+  const other = createServer((_, response) => response.writeHead(200, { "access-control-allow-origin": "*" }).end("taken"));
+  await new Promise((done) => other.listen(0, "127.0.0.1", done));
+  let asked = 0;
+  other.on("request", () => (asked += 1));
+  const url = `http://127.0.0.1:${other.address().port}/`;
+  const said = await page.workers()[0].evaluate((url) => fetch(url, { method: "POST", body: "memory" }).then(() => "sent", () => "refused"), url);
+  other.close();
+  assert.deepEqual([said, asked], ["refused", 0]);
+}, { quiet: false });
+
+files.set("/images/sleep image.img", { path: example("sleep") });
+files.set("/images/whole.img", { path: example("sleep"), ranges: false });
+await test("an image is opened by its address and read by ranges", async (page) => {
+  await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
+  assert.equal(await page.locator(".filename").textContent(), "sleep image.img");
+  await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
+}, { only: "folder", url: "?src=images/sleep%20image.img#offset=0x24cd8" });
+
+await test("an image of a host without ranges is opened too", async (page) => {
+  await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
+  await page.locator("#hex-scroll").focus();
+  await page.keyboard.press("End");
+  await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
+}, { only: "folder", url: "?src=./images/whole.img" });
+
+await test("an address where nothing is, is told of", async (page) => {
+  await page.locator(".notice", { hasText: /images\/none\.img cannot be fetched: the server answers 404/ }).waitFor();
+  await page.getByRole("heading", { name: "Open a checkpoint image" }).waitFor();
+}, { only: "folder", url: "?src=images/none.img", quiet: false });
+
+await test("an address of another host is refused by the policy", async (page) => {
+  await page.locator(".notice", { hasText: "cannot be fetched" }).waitFor();
+}, { only: "folder", url: "?src=http://127.0.0.1:9/x.img", quiet: false });
+
+{
+  const path = join(work, "served.img");
+  copyFileSync(example("sleep"), path);
+  files.set("/images/served.img", { path });
+  await test("an image that changes on the server is told of", async (page) => {
+    await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
+    appendFileSync(path, "more");
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.getByRole("button", { name: "File as it stands" }).click();
+    await page.locator("#search-text").fill("sleep");
+    await page.keyboard.press("Enter");
+    await page.locator(".notice", { hasText: "the file changed on the server" }).waitFor();
+  }, { only: "folder", url: "?src=images/served.img", quiet: false });
+}
+
+const stasis = process.env.STASIS_BIN;
+if (stasis) {
+  /// A process with a secret that nobody knew before, checkpointed while it runs: the image, the secret, its address.
+  const live = async () => {
+    const secret = randomBytes(24).toString("base64");
+    const script = `
+import ctypes, os, signal, sys, threading
+os.closerange(3, 256)
+secret = ctypes.create_string_buffer(sys.stdin.readline().encode())
+table = ["entry number %d of the table" % n for n in range(5000)]
+waiter = threading.Thread(target=threading.Event().wait, daemon=True)
+waiter.start()
+print(hex(ctypes.addressof(secret)), flush=True)
+os.close(0); os.open("/dev/null", os.O_RDONLY); os.dup2(0, 1); os.dup2(0, 2)
+os.write(int(sys.argv[1]), b"x") if len(sys.argv) > 1 else None
+signal.pause()`;
+    const child = spawn("python3", ["-c", script], { stdio: ["pipe", "pipe", "inherit"] });
+    child.stdin.end(`${secret}\n`);
+    let said = "";
+    child.stdout.on("data", (data) => (said += data));
+    // Its output ends when it is a process of its own.
+    await once(child.stdout, "end");
+    const path = join(work, "live.img");
+    execFileSync(stasis, ["checkpoint", String(child.pid), "--compress", "zstd", "-o", path], { stdio: ["ignore", "ignore", "inherit"] });
+    const running = child.exitCode === null;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    assert.ok(running, "the process runs on");
+    return { path, secret, address: Number(said), pid: child.pid };
+  };
+  const taken = await live();
+  await test("a process just checkpointed holds its secret at its address", async (page) => {
+    await open(page, taken.path);
     assert.equal(await page.locator("#verdict").textContent(), "Valid");
+    await page.locator(".node", { hasText: `pid ${taken.pid}` }).or(page.locator(".node", { hasText: String(taken.pid) })).first().waitFor();
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.locator("#search-text").fill(taken.secret);
+    await page.keyboard.press("Enter");
+    await page.locator("#found").filter({ visible: true }).waitFor();
+    const hit = page.locator(`.hit[data-at="0x${taken.address.toString(16)}"]`);
+    await hit.click();
+    await page.locator(`.hexrow .b.sel[data-at="${taken.address}"]`).first().waitFor();
+    assert.match(page.url(), new RegExp(`#vaddr=0x${taken.address.toString(16)}$`));
+    // A pointer to it is found by its value.
+    await page.getByRole("button", { name: "Pointer", exact: true }).click();
+    await page.locator("#search-text").fill(`0x${taken.address.toString(16)}`);
+    await page.keyboard.press("Enter");
+    await page.locator(".hit").first().waitFor();
+    // And a colleague's link leads to the byte.
+    const link = page.url();
+    await page.goto("about:blank");
+    await page.goto(link.replace(/#.*/, `#vaddr=0x${taken.address.toString(16)}`));
+    await open(page, taken.path);
+    await page.locator(`.hexrow .b.cur[data-at="${taken.address}"]`).first().waitFor();
+  });
+  await test("thousands of strings scroll, and the one wanted is found", async (page) => {
+    await open(page, taken.path);
+    await page.getByRole("tab", { name: "Memory" }).click();
+    await page.locator(".areas tr", { hasText: "[heap]" }).locator("th button").waitFor();
+    for (const row of await page.locator(".areas tbody tr:not(.gap)").all()) {
+      const button = row.getByRole("button", { name: /^Strings/ });
+      if (!(await button.isEnabled()) || !/rw-/.test(await row.textContent())) continue;
+      await button.click();
+      await page.locator("#found").filter({ visible: true }).waitFor();
+      if (parseInt(await page.locator("#found").textContent()) > 400) break;
+      await page.getByRole("tab", { name: "Memory" }).click();
+    }
+    const total = parseInt(await page.locator("#found").textContent());
+    assert.ok(total > 400, `${total} strings`);
+    assert.ok((await page.locator(".hit").count()) < 200, "only the rows in sight exist");
+    const first = await page.locator(".hit").first().getAttribute("data-at");
+    await page.locator("#hits").evaluate((list) => (list.scrollTop = list.scrollHeight));
+    await page.waitForFunction((first) => document.querySelector(".hit").dataset.at !== first, first);
+    const last = await page.locator(".hit").last().boundingBox();
+    const list = await page.locator("#hits").boundingBox();
+    assert.ok(Math.abs(last.y + last.height - list.y - list.height) < 40, "the end of the list is in sight");
+  }, { only: "folder" });
+  await test("the JSON is byte for byte that of the command line", async (page) => {
+    for (const path of [taken.path, example("threads"), conformance("valid"), conformance("tail-magic-wrong")]) {
+      await open(page, path);
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save JSON" }).click()]);
+      const told = spawnSync(stasis, ["inspect", "--json", path], { maxBuffer: 1 << 30 });
+      assert.ok(told.stdout.length > 1000, `${path}: ${told.stderr}`);
+      assert.ok(readFileSync(await download.path()).equals(told.stdout), path);
+    }
+  });
+  await test("an area is saved with the bytes that it holds", async (page) => {
+    await open(page, taken.path);
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.locator("#search-text").fill(taken.secret);
+    await page.keyboard.press("Enter");
+    await page.locator(`.hit[data-at="0x${taken.address.toString(16)}"]`).click();
+    await page.getByRole("tab", { name: "Memory" }).click();
+    const rows = await page.locator(".areas tbody tr:not(.gap)").evaluateAll((rows) => rows.map((row) => row.dataset.start));
+    const start = rows.filter((at) => Number(at) <= taken.address).at(-1);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: `Save the area at ${start}` }).click()]);
+    const bytes = readFileSync(await download.path());
+    const at = taken.address - Number(start);
+    assert.equal(bytes.subarray(at, at + taken.secret.length).toString(), taken.secret);
+  });
+}
+
+await test("it fits every screen from a telephone to 4K, and nothing jumps", async (page) => {
+  await page.evaluate(() => {
+    window.shifted = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((it) => it.hadRecentInput || (window.shifted += it.value)))
+      .observe({ type: "layout-shift", buffered: true });
+  });
+  await open(page, example("threads"));
+  await settle(page);
+  assert.ok((await page.evaluate(() => window.shifted)) < 0.1, "the layout stays while an image opens");
+  for (const [width, height] of [[360, 740], [768, 1024], [1280, 800], [1920, 1080], [3840, 2160]]) {
+    await page.setViewportSize({ width, height });
+    for (const tab of ["Record", "Threads", "Memory", "Descriptors", "Signals", "Search", "Compare"]) {
+      await page.getByRole("tab", { name: tab }).click();
+      const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(wider <= 0, `${tab} at ${width}: ${wider} px too wide`);
+      if (shots && tab === "Memory") await page.screenshot({ path: join(tmpdir(), `stasis-${width}.png`) });
+    }
+  }
+});
+
+await test("it is there at once", async (page) => {
+  await page.getByRole("heading", { name: "Open a checkpoint image" }).waitFor();
+  console.log(`     interactive ${(await page.evaluate(() => performance.now())).toFixed(0)} ms after navigation`);
+});
+
+const big = process.env.STASIS_BIG;
+if (big) {
+  /// Private memory of the processes that show pages, the largest of them, in bytes.
+  const tab = async () => {
+    const session = await browser.newBrowserCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    await session.detach();
+    const own = (pid) => [...readFileSync(`/proc/${pid}/smaps_rollup`, "utf8").matchAll(/^Private_\w+: +(\d+) kB/gm)].reduce((sum, it) => sum + 1024 * it[1], 0);
+    return Math.max(...processInfo.filter((it) => it.type === "renderer").map((it) => own(it.id)));
+  };
+  const look = async (page, start) => {
+    await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
+    console.log(`     opened in ${Date.now() - start} ms, the worker says ${await page.locator("#took").textContent()}`);
     await page.locator("#hex-scroll").focus();
     await page.keyboard.press("End");
     await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
     await page.locator(".hexrow .b.cur:not(.wait)").waitFor();
-    const heap = await page.evaluate(() => performance.memory.usedJSHeapSize);
-    console.log(`     ${(heap / 1e6).toFixed(1)} MB of script heap`);
-    assert.ok(heap < 200e6);
+    await page.locator("#hex-scroll").evaluate((view) => (view.scrollTop = view.scrollHeight / 2));
+    await page.locator(".hexrow .b:not(.wait)").first().waitFor();
+    await page.locator(".node", { hasText: "EXTENT" }).first().click();
+    await page.getByRole("button", { name: /^Pages at/ }).click();
+    await page.locator(".hex-pane h2", { hasText: "Memory" }).waitFor();
+    await page.locator(".hexrow .b:not(.wait)").first().waitFor();
+    const memory = await tab();
+    console.log(`     ${(memory / 1e6).toFixed(0)} MB of private memory in the tab`);
+    assert.ok(memory < 200e6, `${memory} bytes`);
+  };
+  await test("ten GiB open at once and scroll to the end", async (page) => {
+    const start = Date.now();
+    await open(page, big);
+    await look(page, start);
   });
+  files.set("/images/big.img", { path: big });
+  const before = { ...served };
+  await test("ten GiB on a server do too, and little of them travels", async (page) => {
+    await look(page, Date.now());
+    const bytes = served.bytes - before.bytes;
+    console.log(`     ${(bytes / 1e6).toFixed(1)} MB in ${served.ranges - before.ranges} ranges`);
+    assert.ok(bytes < 100e6, `${bytes} bytes`);
+  }, { only: "folder", url: "?src=images/big.img" });
 }
 
 await browser.close();
