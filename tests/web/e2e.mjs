@@ -63,7 +63,7 @@ let passed = 0;
 const failed = [];
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 /// Runs a test in a new browser profile: of the folder on a server, and of the one file too unless it says `only`.
-async function test(name, body, { size = { width: 1600, height: 960 }, dark = false, url = "", only = null, quiet = true } = {}) {
+async function test(name, body, { size = { width: 1600, height: 960 }, dark = false, url = "", only = null, quiet = true, elsewhere = null } = {}) {
   const homes = [["folder", base, name], ["file", alone, `${name} (one file)`]];
   for (const [home, start, title] of homes.filter(([home]) => (only ?? home) === home)) {
     if (wanted.length && !wanted.some((word) => title.includes(word))) continue;
@@ -78,7 +78,7 @@ async function test(name, body, { size = { width: 1600, height: 960 }, dark = fa
       await page.goto(start + url);
       await body(page, { requests, context, home });
       if (quiet) assert.deepEqual(complaints, [], "the console is quiet");
-      const foreign = requests.filter((it) => !it.startsWith(base) && !/^(data|blob|file):/.test(it));
+      const foreign = requests.filter((it) => !it.startsWith(base) && !(elsewhere && it.startsWith(elsewhere)) && !/^(data|blob|file):/.test(it));
       assert.deepEqual(foreign, [], "nothing is asked of anybody else");
       const files = requests.filter((it) => home === "file" && !/^(blob|data):/.test(it) && it.split("#")[0] !== alone);
       assert.deepEqual(files, [], "only the page itself is read");
@@ -204,6 +204,7 @@ await test("a cut image shows the records up to the cut", async (page) => {
 
 await test("pasted hexadecimal opens", async (page) => {
   const hex = readFileSync(conformance("valid")).toString("hex");
+  await page.getByRole("heading", { name: "Open a checkpoint image" }).waitFor();
   await page.evaluate((text) => {
     const data = new DataTransfer();
     data.setData("text/plain", text);
@@ -214,6 +215,7 @@ await test("pasted hexadecimal opens", async (page) => {
 
 await test("a dropped file opens", async (page) => {
   const bytes = [...readFileSync(conformance("valid"))];
+  await page.getByRole("heading", { name: "Open a checkpoint image" }).waitFor();
   await page.evaluate((list) => {
     const data = new DataTransfer();
     data.items.add(new File([new Uint8Array(list)], "dropped.img"));
@@ -621,6 +623,35 @@ await test("it is there at once", async (page) => {
   console.log(`     interactive ${(await page.evaluate(() => performance.now())).toFixed(0)} ms after navigation`);
 });
 
+const viewer = process.env.STASIS_VIEWER_BIN;
+if (viewer) {
+  const child = spawn(viewer, ["view", "--no-open", example("threads")], { stdio: ["ignore", "pipe", "ignore"] });
+  const [said] = await once(child.stdout.setEncoding("utf8"), "data");
+  const url = /http:\S+/.exec(said)[0];
+  await test("stasis view shows the image that it was given", async (page) => {
+    const own = new URL(url).origin;
+    const requests = [];
+    page.on("request", (request) => requests.push(request.url()));
+    await page.goto(url);
+    await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
+    assert.equal(await page.locator(".filename").textContent(), "threads.img");
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.locator("#search-text").fill("a note on the heap");
+    await page.keyboard.press("Enter");
+    await page.locator(".hit").first().click();
+    await page.locator(".hexrow .b.sel").first().waitFor();
+    assert.deepEqual(requests.filter((it) => !it.startsWith(own) && !it.startsWith("blob:")), []);
+    // A page of another origin gets nothing.
+    await page.goto(base);
+    const got = await page.evaluate((url) => fetch(url, { mode: "no-cors" }).then((it) => it.type, () => "refused"), url);
+    assert.equal(got, "refused");
+    child.kill("SIGINT");
+    const [code] = await once(child, "exit");
+    assert.equal(code, 0);
+  }, { only: "folder", quiet: false, elsewhere: new URL(url).origin });
+  child.kill("SIGKILL");
+}
+
 const big = process.env.STASIS_BIG;
 if (big) {
   /// Private memory of the processes that show pages, the largest of them, in bytes.
@@ -639,10 +670,6 @@ if (big) {
     await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
     await page.locator(".hexrow .b.cur:not(.wait)").waitFor();
     await page.locator("#hex-scroll").evaluate((view) => (view.scrollTop = view.scrollHeight / 2));
-    await page.locator(".hexrow .b:not(.wait)").first().waitFor();
-    await page.locator(".node", { hasText: "EXTENT" }).first().click();
-    await page.getByRole("button", { name: /^Pages at/ }).click();
-    await page.locator(".hex-pane h2", { hasText: "Memory" }).waitFor();
     await page.locator(".hexrow .b:not(.wait)").first().waitFor();
     const memory = await tab();
     console.log(`     ${(memory / 1e6).toFixed(0)} MB of private memory in the tab`);

@@ -32,6 +32,7 @@ pub fn run(filter: &[String]) -> Result<()> {
             step("stasis view", || tally.run(&mut view_test_command(filter)))?;
         }
         step("test the inspector", || tally.run(&mut test_command(&["--package", "stasis-web"], filter)))?;
+        step("its worker in a browser", || tally.run(&mut worker_test_command(filter)))?;
         web::test(&mut tally, filter)?;
     }
     tally.close()
@@ -75,5 +76,15 @@ fn wasm_test_command(filter: &[String]) -> std::process::Command {
     let mut command = cargo(["test", "--no-fail-fast", "--package", "stasis-format"]);
     command.args(["--target", "wasm32-unknown-unknown", "--test", "wasm", "--"]).args(filter);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner");
+    command
+}
+
+/// What only a browser has: the worker's reading of files, in headless Chromium.
+fn worker_test_command(filter: &[String]) -> std::process::Command {
+    let mut command = cargo(["test", "--no-fail-fast", "--package", "stasis-web"]);
+    command.args(["--target", "wasm32-unknown-unknown", "--test", "browser", "--"]).args(filter);
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner");
+    // Two cores that build something else besides take their time.
+    command.env("WASM_BINDGEN_TEST_TIMEOUT", "120").env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60");
     command
 }

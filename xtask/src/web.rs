@@ -39,6 +39,7 @@ pub fn test(tally: &mut Tally, filter: &[String]) -> Result<()> {
     step("write an image of 10 GiB with holes", || run(make.arg(&big)))?;
     let mut node = Command::new("node");
     node.arg("e2e.mjs").args(filter).current_dir(TESTS).env("STASIS_BIG", std::path::absolute(&big)?);
+    node.env("STASIS_BIN", std::path::absolute(crate::step::target_dir().join("debug/stasis"))?);
     let viewer = crate::test::viewer();
     if viewer.is_file() {
         node.env("STASIS_VIEWER_BIN", std::path::absolute(viewer)?);
