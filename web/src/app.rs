@@ -185,7 +185,9 @@ fn hire(ctx: &Context<App>) -> Option<Worker> {
             let quoted = |name: &str| serde_json::to_string(&at(name)?).ok();
             let (script, module) = (quoted("./worker.js")?, quoted("./worker_bg.wasm")?);
             let failed = "(error) => postMessage([JSON.stringify({ Crashed: { message: String(error) } })])";
-            let text = format!("importScripts({script}); wasm_bindgen({{ module_or_path: {module} }}).catch({failed});");
+            let text = format!(
+                "importScripts({script}); wasm_bindgen({{ module_or_path: {module} }}).catch({failed});"
+            );
             web_sys::Url::create_object_url_with_blob(&blob_of(text.as_bytes(), "text/javascript")?).ok()?
         }
     };
