@@ -10,8 +10,8 @@ use web_sys::{
     XmlHttpRequestResponseType,
 };
 
-/// Requests that are under way at once; browsers open no more connections to a host.
-const AT_ONCE: usize = 6;
+/// Requests that are handed to the browser at once: more than it has connections to a host, so that none of them rests.
+const AT_ONCE: usize = 64;
 
 /// The file behind an address. Only a worker can read it so.
 #[derive(Debug)]

@@ -15,7 +15,16 @@ pub fn run() -> Result<()> {
     web::build()?;
     step::run(
         Command::new("trunk")
-            .args(["serve", "--release", "--offline", "--address", "127.0.0.1", "--port", "8080"])
+            .args([
+                "serve",
+                "--release",
+                "--offline",
+                "--address",
+                "127.0.0.1",
+                "--port",
+                "8080",
+                "--no-autoreload=true",
+            ])
             .env_remove("NO_COLOR"),
     )
 }
