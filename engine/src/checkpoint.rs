@@ -1,15 +1,16 @@
 //! The conductor of a checkpoint: it orders the steps and says what is undone when one fails.
 //!
 //! 1. look: is this a process that can be taken at all;
-//! 2. seize: every thread stands still;
+//! 2. seize: every thread of it and of all its descendants stands still;
 //! 3. capture: every kind of state, into memory; reasons to refuse are collected, none ends the survey;
 //! 4. metadata, contents: the image is written;
-//! 5. finish: the process runs on, and the caller makes the image durable and gives it its name; a process that is
-//!    to be killed is so after that.
+//! 5. finish: the processes run on, and the caller makes the image durable and gives it its name; if they are to be
+//!    killed they are so after that.
 //!
-//! Undone on failure: the [`Target`] guard puts every thread back and detaches; the image has no name before step 5,
+//! Undone on failure: the [`Family`] guard puts every thread back and detaches; the image has no name before step 5,
 //! so nothing of it stays.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -19,15 +20,19 @@ use stasis_format::record::Image;
 use stasis_format::writer::{WriteError, Writer};
 
 use crate::arch;
-use crate::model::{self, Tree};
+use crate::births;
+use crate::family::{Family, Sharing};
+use crate::model::{self, TaskState, Tree};
 use crate::procfs::{self, Proc, Status};
 use crate::progress::Progress;
 use crate::refusal::{Loss, Reason, Survey};
 use crate::state::pages::{self, ContentsError, Storage};
 use crate::state::{
-    Capture, CaptureError, Contents, files, fs as fs_state, locks, memory, signals, task, thread, timers,
+    Capture, CaptureError, Contents, anon, files, fs as fs_state, locks, memory, pipes, signals, task,
+    thread, timers,
 };
-use crate::target::{Target, TargetError};
+use crate::sys::kcmp::Shared;
+use crate::target::TargetError;
 
 /// The steps in order, as [`Progress::step`] announces them.
 pub const STEPS: &[&str] = &["look", "seize", "capture", "metadata", "contents", "finish"];
@@ -41,7 +46,7 @@ pub struct Options {
     pub embed_files: bool,
     /// How contents are encoded.
     pub storage: Storage,
-    /// Kill the process once the image is complete.
+    /// Kill the processes once the image is complete.
     pub kill: bool,
     /// A thread that waits in a system call for this checkpoint, and what the call returns in the image.
     pub answer: Option<Answer>,
@@ -69,7 +74,7 @@ pub struct LeaveOut {
     /// Number of the descriptor that the image goes to. After a restart it leads to where the standard descriptor of that
     /// number of whoever restarts leads, and to /dev/null if it is none.
     pub image: Option<i32>,
-    /// Child processes.
+    /// Child processes, with theirs.
     pub children: Vec<i32>,
     /// A seccomp filter, if it is the only one.
     pub seccomp: bool,
@@ -111,7 +116,7 @@ pub struct Summary {
     pub page_bytes: u64,
     /// Bytes of contents as stored.
     pub stored_bytes: u64,
-    /// How long the process stood still.
+    /// How long the processes stood still.
     pub frozen: Duration,
     /// What was given up on request, in words.
     pub warnings: Vec<String>,
@@ -156,10 +161,10 @@ fn list(reasons: &[Reason]) -> String {
     format!("the checkpoint is refused because state would be lost:{}", reasons.concat())
 }
 
-/// Takes a checkpoint of a process into `sink`.
+/// Takes a checkpoint of a process and all its descendants into `sink`.
 ///
-/// `finish` gets the sink back when the image is complete, before a process that is to be killed is: it makes the image
-/// durable. Whatever fails, the process runs on as before.
+/// `finish` gets the sink back when the image is complete, before processes that are to be killed are: it makes the image
+/// durable. Whatever fails, all of them run on as before.
 pub fn checkpoint<W: Write>(
     pid: i32,
     sink: W,
@@ -173,27 +178,23 @@ pub fn checkpoint<W: Write>(
 
     step(progress, "seize")?;
     let since = Instant::now();
-    let mut target = Target::seize(pid)?;
+    let mut family = if opts.allow.contains(&Loss::Children) {
+        Family::of_one(pid)?
+    } else {
+        Family::seize(pid, &opts.leave_out.children, judge)?
+    };
 
     step(progress, "capture")?;
     let mut survey = Survey::new(&opts.allow);
     let mut contents = Contents::default();
     let mut tree = Tree { image: image(opts)?, ..Tree::default() };
-    let mut c = Capture {
-        target: &mut target,
-        tree: &mut tree,
-        survey: &mut survey,
-        contents: &mut contents,
-        embed_files: opts.embed_files,
-        leave_out: &opts.leave_out,
-    };
-    let captured = capture_task(&mut c, opts.answer);
+    let captured = capture_family(&mut family, opts, &mut tree, &mut survey, &mut contents);
     // Reasons come before a failure: what cannot be carried over is often why something could not be read.
     if !survey.reasons.is_empty() {
         return Err(Error::Refused(survey.reasons));
     }
     captured?;
-    target.settle()?;
+    family.settle()?;
     tree.warnings = survey.warnings;
 
     step(progress, "metadata")?;
@@ -211,13 +212,14 @@ pub fn checkpoint<W: Write>(
     let frozen = if opts.kill {
         finish(sink).map_err(Error::Finish)?;
         // No step any more: the image has its name, there is nothing left to call off.
-        target.release(true).map_err(Error::Finish)?;
-        since.elapsed()
+        let frozen = since.elapsed();
+        family.kill().map_err(Error::Finish)?;
+        frozen
     } else {
         if let (Some(answer), Some(value)) = (opts.answer, opts.live_answer) {
-            target.return_from_call(answer.tid, value);
+            family.return_from_call(answer.tid, value);
         }
-        target.release(false).map_err(Error::Finish)?;
+        family.release();
         let frozen = since.elapsed();
         finish(sink).map_err(Error::Finish)?;
         frozen
@@ -247,13 +249,25 @@ fn look(pid: i32) -> Result<(), Error> {
     if status.tgid != pid {
         return refuse(format!("{pid} is a thread of process {}; name the process", status.tgid));
     }
+    if proc.readlink("exe").is_err_and(|e| e.raw_os_error() == Some(libc::ENOENT)) && status.state != b'Z' {
+        return refuse(kernel_thread(pid));
+    }
+    judge(&status)
+}
+
+fn kernel_thread(pid: i32) -> String {
+    format!("process {pid} is a kernel thread, which has no state to save")
+}
+
+/// Says in one sentence why a process that is there cannot be taken.
+fn judge(status: &Status) -> Result<(), Error> {
+    let refuse = |why: String| Err(Error::NotATarget(why));
+    let pid = status.tgid;
     if pid == std::process::id() as i32 {
         return refuse("stasis cannot checkpoint itself from outside".into());
     }
-    if status.kthread
-        || proc.readlink("exe").is_err_and(|e| e.raw_os_error() == Some(libc::ENOENT)) && status.state != b'Z'
-    {
-        return refuse(format!("process {pid} is a kernel thread, which has no state to save"));
+    if status.kthread {
+        return refuse(kernel_thread(pid));
     }
     if status.state == b'Z' || status.state == b'X' {
         return refuse(format!(
@@ -278,19 +292,108 @@ fn status(proc: &Proc, pid: i32) -> Result<Status, CaptureError> {
     procfs::parse_status(&text).map_err(CaptureError::parse("status", pid))
 }
 
-/// Captures one process: every kind of state in turn.
-fn capture_task(c: &mut Capture, answer: Option<Answer>) -> Result<(), Error> {
+/// Captures all processes, parents before their children.
+fn capture_family(
+    family: &mut Family,
+    opts: &Options,
+    tree: &mut Tree,
+    survey: &mut Survey,
+    contents: &mut Contents,
+) -> Result<(), Error> {
+    let names = family.names();
+    let sharing = family.sharing().map_err(|source| Error::Host { what: "kcmp(2)", source })?;
+    for Sharing { pid, other, what } in sharing {
+        let part = match what {
+            Shared::Memory => "memory",
+            Shared::Descriptors => "table of descriptors",
+            Shared::Directories => "current directory and umask",
+            Shared::SignalActions => "signal actions",
+        };
+        let what = format!("it shares its {part} with process {other}, as only threads usually do");
+        survey.refuse(Loss::Children, pid, what, "try again: after a vfork(2) it does so for a moment only");
+    }
+    if !survey.reasons.is_empty() {
+        return Ok(());
+    }
+    if opts.allow.contains(&Loss::Children) {
+        leave_children(family, opts, survey)?;
+    }
+    let mut met = files::Met::default();
+    let mut ids = BTreeMap::new();
+    let parents: BTreeMap<i32, i32> =
+        names.keys().filter_map(|pid| Some((*pid, family.parent_of(*pid)?))).collect();
+    let own_parent = |state: &mut TaskState, pid: i32, ids: &BTreeMap<i32, u32>| {
+        if let Some(parent) = parents.get(&pid) {
+            state.parent = ids.get(parent).copied().unwrap_or(0);
+            state.task.ppid = names.get(parent).copied().unwrap_or(0);
+        }
+    };
+    for target in &mut family.members {
+        let pid = target.pid;
+        let mut c = Capture {
+            target,
+            names: &names,
+            met: &mut met,
+            tree,
+            survey,
+            contents,
+            embed_files: opts.embed_files,
+            leave_out: &opts.leave_out,
+        };
+        let answer = opts.answer.filter(|_| !parents.contains_key(&pid));
+        let Some(mut state) = capture_task(&mut c, answer)? else { continue };
+        own_parent(&mut state, pid, &ids);
+        ids.insert(pid, state.id);
+        tree.tasks.push(state);
+    }
+    for zombie in &family.zombies {
+        let mut state = task::capture_zombie(tree, zombie)?;
+        own_parent(&mut state, zombie.pid, &ids);
+        tree.tasks.push(state);
+    }
+    if !survey.reasons.is_empty() {
+        return Ok(());
+    }
+    let members: Vec<i32> = family.members.iter().map(|member| member.pid).collect();
+    pipes::settle(&met, tree, survey, contents, &members);
+    anon::capture_epoll_targets(&met, tree, survey);
+    tree.image.root = tree.tasks.first().map_or(0, |root| root.id);
+    if let Err(births::Impossible { pid, why }) = births::plan(&tree.tasks) {
+        survey.refuse(Loss::Attribute, pid as i32, why, "");
+    }
+    Ok(())
+}
+
+/// `--allow children`: they stay where they are.
+fn leave_children(family: &Family, opts: &Options, survey: &mut Survey) -> Result<(), CaptureError> {
+    for member in &family.members {
+        let children =
+            member.proc.children().map_err(CaptureError::read("the list of children", member.pid))?;
+        let left: Vec<String> = children
+            .iter()
+            .filter(|child| !opts.leave_out.children.contains(child))
+            .map(i32::to_string)
+            .collect();
+        if !left.is_empty() {
+            survey.lose(Loss::Children, member.pid, format!("its child processes ({})", left.join(", ")), "");
+        }
+    }
+    Ok(())
+}
+
+/// Captures one process: every kind of state in turn. Nothing if there are reasons to refuse it at once.
+fn capture_task(c: &mut Capture, answer: Option<Answer>) -> Result<Option<TaskState>, Error> {
     let pid = c.target.pid;
     if c.target.threads.first().is_none_or(|t| t.tid != pid) {
         let what = "its first thread has ended while others run on";
         c.survey.refuse(Loss::Attribute, pid, what, "");
-        return Ok(());
+        return Ok(None);
     }
     let status = status(&c.target.proc, pid)?;
     if status.seccomp != 0 && !c.leave_out.has_seccomp_of(&status) {
         // A filter may kill the process for the calls that would be made inside.
         task::survey(c, &status)?;
-        return Ok(());
+        return Ok(None);
     }
     for index in 0..c.target.threads.len() {
         thread::leave_rseq(c, index)?;
@@ -298,6 +401,7 @@ fn capture_task(c: &mut Capture, answer: Option<Answer>) -> Result<(), Error> {
     let mm = memory::capture(c)?;
     task::survey(c, &status)?;
     let mut state = task::capture(c, &status)?;
+    state.task.ppid = status.ppid as u32;
     state.task.mm = mm;
     state.task.fs = fs_state::capture(c, &status)?;
     state.task.files = files::capture(c)?;
@@ -319,9 +423,7 @@ fn capture_task(c: &mut Capture, answer: Option<Answer>) -> Result<(), Error> {
         let why = format!("thread {tid} of process {pid} does not wait for this checkpoint");
         return Err(Error::NotATarget(why));
     }
-    c.tree.image.root = state.id;
-    c.tree.tasks.push(state);
-    Ok(())
+    Ok(Some(state))
 }
 
 /// The HEAD record: this kernel, now.

@@ -2,7 +2,8 @@
 //!
 //! An errno that the kernel gave is passed on. Where there is none: `EINVAL` for an image that cannot be used and for a
 //! host that is not what it needs, `EPIPE` for one that ends too early, `EOPNOTSUPP` for state that cannot be carried
-//! over, `EBUSY` for children and debuggers, which may be gone at the next try, `ESRCH` for a process that is not there.
+//! over, `EBUSY` for debuggers, a vfork(2) and process ids that are taken, which may be gone at the next try, `EPERM` for a
+//! right that is missing, `ESRCH` for a process that is not there.
 
 use std::error::Error;
 use std::io;
@@ -39,6 +40,8 @@ pub fn of_restart(error: &restart::Error) -> i32 {
         E::Build(_) | E::Revision(_) | E::Host(_) => libc::EINVAL,
         E::Restore(RestoreError::Host(_) | RestoreError::Files(_)) => libc::EINVAL,
         E::Cancelled => libc::EINTR,
+        E::Rights(_) => libc::EPERM,
+        E::Busy(_) => libc::EBUSY,
         _ => of_cause(error).unwrap_or(libc::EIO),
     }
 }

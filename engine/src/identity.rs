@@ -1,14 +1,16 @@
 //! The process id: taken again in the current namespace if it is free and we may, else in a namespace of its own.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io;
 
+use crate::births;
 use crate::sys::process;
 
 const CLONE_NEWPID: u64 = 0x2000_0000;
 const CLONE_NEWUSER: u64 = 0x1000_0000;
 
-/// A new process that waits to be taken over.
+/// A new process that waits to be taken over by a [`Stub`](crate::stub::Stub), which has to be done next.
 #[derive(Debug)]
 pub struct Identity {
     /// It, as we see it.
@@ -32,13 +34,23 @@ pub struct NoIdentity {
 
 /// Makes a process that has this id, if need be in a new PID namespace (and, without privilege, a new user namespace).
 ///
-/// `detach`: it is not to be a child of ours, so that our end is no parent's death to it.
-pub fn create(pid: u32, detach: bool) -> Result<Identity, NoIdentity> {
+/// `others`: ids that its threads and children will want. `detach`: it is not to be a child of ours, so that our end is
+/// no parent's death to it.
+pub fn create(pid: u32, others: &BTreeSet<u32>, detach: bool) -> Result<Identity, NoIdentity> {
     let fork = if detach { process::fork_orphan_stub } else { process::fork_stub };
-    let first = match fork(pid as i32) {
-        Ok(child) => return Ok(Identity { pid: child, init: None, kept: Cell::new(false) }),
-        Err(e) => e,
+    let first = if births::taken(others).is_empty() {
+        match fork(pid as i32) {
+            Ok(child) => return Ok(Identity { pid: child, init: None, kept: Cell::new(false) }),
+            Err(e) => e,
+        }
+    } else {
+        io::Error::from_raw_os_error(libc::EEXIST)
     };
+    in_namespace(pid, first)
+}
+
+/// The same in a new PID namespace in any case; `first` is why.
+pub fn in_namespace(pid: u32, first: io::Error) -> Result<Identity, NoIdentity> {
     tracing::info!(pid, reason = %first, "process id not available here, using a namespace of its own");
     let mut second = io::Error::from_raw_os_error(libc::EPERM);
     for flags in [CLONE_NEWPID, CLONE_NEWPID | CLONE_NEWUSER] {
@@ -53,6 +65,11 @@ pub fn create(pid: u32, detach: bool) -> Result<Identity, NoIdentity> {
 }
 
 impl Identity {
+    /// Whether the process lives in our own PID namespace.
+    pub fn is_here(&self) -> bool {
+        self.init.is_none()
+    }
+
     /// The restart has succeeded: the process stays. Returns the child to wait for.
     pub fn keep(&self) -> i32 {
         self.kept.set(true);
@@ -62,9 +79,10 @@ impl Identity {
 
 impl Drop for Identity {
     fn drop(&mut self) {
-        if !self.kept.get() {
-            // Killing the init of a namespace kills all in it.
-            process::kill_and_reap(self.init.unwrap_or(self.pid));
+        // Killing the init of a namespace kills all in it. The process itself is its stub's to kill: here its id may be
+        // somebody else's already.
+        if let Some(init) = self.init.filter(|_| !self.kept.get()) {
+            process::kill_and_reap(init);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! * [`state`]: one file for each kind of process state, its capture and its restore side by side.
 //! * [`model`]: the captured tree in memory, what stands between capture, image and restore.
 //! * [`target`], [`stub`]: a seized process, and one being built; system calls are run inside both.
-//!   [`identity`]: the process id.
+//!   [`family`], [`births`]: the same for whole trees. [`identity`]: the process id.
 //! * [`revision1`]: the two calls of the patch of 2008.
 //! * [`checkpoint_self`], [`restart_self`]: the calls of a program on itself, from libstasis.
 //! * [`host`]: what this machine can do for them.
@@ -15,8 +15,10 @@
 #![deny(unsafe_code)]
 
 pub mod arch;
+pub mod births;
 pub mod checkpoint;
 pub mod errno;
+pub mod family;
 pub mod host;
 pub mod identity;
 pub mod model;

@@ -3,7 +3,7 @@
 //! Capture fills it, [`write()`] turns it into records; [`Builder`] makes it again from the records of an image, and
 //! restore works from it alone. It holds the format's own records, so there is no second description of anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use stasis_format::header::Kind;
@@ -66,6 +66,16 @@ pub struct TaskState {
     pub posix_timers: Vec<PosixTimer>,
     /// File locks.
     pub locks: Vec<Lock>,
+}
+
+/// [`Task::state`] of a process that has ended and waits for its parent to ask.
+pub const ZOMBIE: u32 = 2;
+
+impl TaskState {
+    /// Whether it has ended: nothing of it is left but its exit status.
+    pub fn is_zombie(&self) -> bool {
+        self.task.state == ZOMBIE
+    }
 }
 
 /// One thread.
@@ -152,13 +162,20 @@ pub fn write<W: Write>(tree: &Tree, w: &mut Writer<W>) -> Result<(), WriteError>
             }
         }
     }
+    let mut creds_written = BTreeSet::new();
     for task in &tree.tasks {
-        write_task(tree, task, w)?;
+        write_task(tree, task, &mut creds_written, w)?;
     }
     Ok(())
 }
 
-fn write_task<W: Write>(tree: &Tree, t: &TaskState, w: &mut Writer<W>) -> Result<(), WriteError> {
+/// `creds_written`: credentials that an earlier task has already, the same object.
+fn write_task<W: Write>(
+    tree: &Tree,
+    t: &TaskState,
+    creds_written: &mut BTreeSet<Id>,
+    w: &mut Writer<W>,
+) -> Result<(), WriteError> {
     w.record(t.parent, t.id, &t.task)?;
     for b in &t.namespaces {
         w.record(t.id, 0, b)?;
@@ -193,12 +210,10 @@ fn write_task<W: Write>(tree: &Tree, t: &TaskState, w: &mut Writer<W>) -> Result
     for b in &t.posix_timers {
         w.record(t.id, 0, b)?;
     }
-    let mut written = Vec::new();
     for thread in &t.threads {
         let id = thread.thread.creds;
-        if let (false, Some(creds)) = (written.contains(&id), tree.creds.get(&id)) {
+        if let Some(creds) = tree.creds.get(&id).filter(|_| creds_written.insert(id)) {
             w.record(t.id, id, creds)?;
-            written.push(id);
         }
         w.record(t.id, thread.id, &thread.thread)?;
         w.record(thread.id, 0, &thread.cpu)?;
@@ -313,7 +328,7 @@ impl Builder {
         if self.tree.tasks.is_empty() {
             return Err(BuildError::Missing("task"));
         }
-        for task in &self.tree.tasks {
+        for task in self.tree.tasks.iter().filter(|task| !task.is_zombie()) {
             if task.threads.is_empty() {
                 return Err(BuildError::Missing("thread of a task"));
             }

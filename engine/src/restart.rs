@@ -3,13 +3,13 @@
 //! 1. read: everything up to the contents; the tree is put together;
 //! 2. host: this processor and kernel can take it;
 //! 3. open: every file, pipe and other descriptor, in this process, so that the new one inherits them;
-//! 4. create: a stub with the right process id, emptied, with the areas of the image;
+//! 4. create: a stub with the right process id, emptied, its descendants, and the areas of the image;
 //! 5. contents: pages and files are filled as they are read, up to TAIL, every checksum compared;
 //! 6. build: descriptors, threads, signals, timers, limits, credentials;
-//! 7. go: final registers; the stub becomes the process and runs.
+//! 7. go: final registers; the stubs become the processes and run.
 //!
 //! Nothing of the image runs before step 7, so an image that turns out to be damaged at its last byte has had no
-//! effect. Undone on failure: the [`Stub`] guard kills the process being built; files made for it never had a name.
+//! effect. Undone on failure: the [`Stub`] guards kill the processes being built; files made for them never had a name.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,8 +26,9 @@ use stasis_format::reader::{Reader, decode_extent};
 use stasis_format::record::{Body, Creds};
 
 use crate::arch;
+use crate::births::{self, Plan, Stubs};
 use crate::checkpoint::uuid;
-use crate::identity;
+use crate::identity::{self, Identity};
 use crate::model::{BuildError, Builder, MmState, Object, TaskState, Tree};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
@@ -40,6 +41,9 @@ use crate::takeover::{self, Place, TakeoverError};
 
 /// The steps in order, as [`Progress::step`] announces them.
 pub const STEPS: &[&str] = &["read", "host", "open", "create", "contents", "build", "go"];
+
+/// [`Task::state`](stasis_format::record::Task::state) of a process that job control has stopped.
+const STOPPED: u32 = 1;
 
 /// What is wanted of a restart.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +82,16 @@ pub enum Error {
     /// The host is not what the image needs.
     #[error("{0}")]
     Host(String),
+    /// Whoever restarts lacks a right.
+    #[error("{0}")]
+    Rights(String),
+    /// Ids that processes of the image had are somebody else's.
+    #[error(
+        "the process ids {} of the image are taken; a process that is replaced cannot get a namespace for them, so end \
+         those first",
+        .0.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Busy(Vec<u32>),
     /// Something could not be put back.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -122,16 +136,33 @@ pub fn restart<R: Read + Send>(
     files::move_up(&tree, &mut opened)?;
 
     progress.step("create");
-    let t = only_task(&tree)?;
-    check_creds(&tree, t, &creds_of(std::process::id() as i32)?)?;
-    let identity = identity::create(t.task.pid, opts.detach).map_err(|e| Error::Host(e.to_string()))?;
-    let mut stub = Stub::adopt(identity.pid)?;
-    empty(&mut stub, part(&tree.mms, t.task.mm, "address space")?)?;
-    task::restore_session(&mut stub, &t.task)?;
-    task::raise_rlimits(&mut stub)?;
-    finish(stub, &mut reader, first, &tree, opened, progress)?;
+    let plan = plan(&tree)?;
+    let root = root_of(&tree)?;
+    check_creds(&tree, &creds_of(std::process::id() as i32)?)?;
+    let pid = root.task.pid;
+    let unnamed = |e: identity::NoIdentity| Error::Host(e.to_string());
+    let mut identity =
+        identity::create(pid, &births::ids(&plan, &tree.tasks), opts.detach).map_err(unnamed)?;
+    let raise = |identity: &Identity| -> Result<Stubs, Error> {
+        let mut stub = Stub::adopt(identity.pid, pid)?;
+        empty(&mut stub, &tree)?;
+        if opts.detach && tree.tasks.iter().any(|t| t.task.state == STOPPED) {
+            // When we end, the kernel sends SIGHUP to what is stopped in a group that loses its last tie to its session.
+            stub.call(Call::new("a process group of its own", libc::SYS_setpgid, &[0, 0]))?;
+        }
+        task::raise_rlimits(&mut stub)?;
+        Ok(Stubs::raise(stub, &plan, &tree.tasks)?)
+    };
+    let mut stubs = raise(&identity);
+    // Somebody took an id just now, or a group or session still has it.
+    if matches!(&stubs, Err(Error::Stub(e)) if births::is_taken(e)) && identity.is_here() {
+        drop(identity);
+        identity = identity::in_namespace(pid, std::io::ErrorKind::AlreadyExists.into()).map_err(unnamed)?;
+        stubs = raise(&identity);
+    }
+    finish(stubs?, &mut reader, first, &tree, opened, progress)?;
     let child = identity.keep();
-    Ok(Restarted { child, pid: identity.pid, own_pid: t.task.pid as i32 })
+    Ok(Restarted { child, pid: identity.pid, own_pid: pid as i32 })
 }
 
 /// Replaces a running process by the one in the image, as an execve(2) does: its PID, parent, process group and session
@@ -163,34 +194,34 @@ pub fn into(
         let why = format!("process {} may not have {highest} open files (ulimit -Hn)", place.pid);
         return Err(unharmed(Error::Host(why)));
     }
-    let t = only_task(&tree).map_err(unharmed)?;
-    let mm = part(&tree.mms, t.task.mm, "address space").map_err(unharmed)?;
-    let left = creds_of(place.pid).map_err(unharmed)?;
-    check_creds(&tree, t, &creds::after_exec(&left)).map_err(unharmed)?;
+    let root = root_of(&tree).map_err(unharmed)?;
+    let exe = part(&tree.mms, root.task.mm, "address space").map_err(unharmed)?.mm.exe;
+    let left = creds::after_exec(&creds_of(place.pid).map_err(unharmed)?);
+    check_creds(&tree, &left).map_err(unharmed)?;
+    renumber(&mut tree, place.pid as u32);
+    let plan = plan(&tree).map_err(unharmed)?;
+    check_ids(&tree, &plan, &left).map_err(unharmed)?;
 
     progress.step("create");
     if progress.cancelled() {
         return Err(unharmed(Error::Cancelled));
     }
     // Any program would do; with the image's own /proc/PID/exe is right without a privilege.
-    let named = |id| PathBuf::from(std::ffi::OsStr::from_bytes(tree.path_of(id)));
-    let programs: Vec<PathBuf> =
-        [Some(named(mm.mm.exe)), std::env::current_exe().ok()].into_iter().flatten().collect();
+    let named = PathBuf::from(std::ffi::OsStr::from_bytes(tree.path_of(exe)));
+    let programs: Vec<PathBuf> = [Some(named), std::env::current_exe().ok()].into_iter().flatten().collect();
     let (mut stub, socket) = place.take(&programs).map_err(|failure| match failure {
         takeover::Failure::Unharmed(e) => NotReplaced::Unharmed(e.into()),
         takeover::Failure::Lost(e) => NotReplaced::Lost(e.into()),
     })?;
-    renumber(&mut tree, place.pid as u32);
-    let mut rest = || -> Result<(), Error> {
-        let mm = part(&tree.mms, only_task(&tree)?.task.mm, "address space")?;
-        empty(&mut stub, mm)?;
+    let rest = || -> Result<(), Error> {
+        empty(&mut stub, &tree)?;
         task::raise_rlimits(&mut stub)?;
         timers::disarm(&mut stub)?;
         place.pass(&mut stub, socket, &opened)?;
-        Ok(())
+        let stubs = Stubs::raise(stub, &plan, &tree.tasks)?;
+        finish(stubs, &mut reader, first, &tree, opened, &PastReturn(progress))
     };
-    rest().map_err(NotReplaced::Lost)?;
-    finish(stub, &mut reader, first, &tree, opened, &PastReturn(progress)).map_err(NotReplaced::Lost)
+    rest().map_err(NotReplaced::Lost)
 }
 
 /// Progress that can no longer be called off.
@@ -260,30 +291,71 @@ impl Read for Tee<'_> {
     }
 }
 
-fn only_task(tree: &Tree) -> Result<&TaskState, Error> {
-    let [t] = tree.tasks.as_slice() else {
-        return Err(Error::Host(format!(
-            "the image holds {} processes; trees are not restarted yet",
+fn root_of(tree: &Tree) -> Result<&TaskState, Error> {
+    Ok(tree.tasks.first().ok_or(BuildError::Missing("task"))?)
+}
+
+/// The order in which the processes come into being, if there is one.
+fn plan(tree: &Tree) -> Result<Plan, Error> {
+    births::plan(&tree.tasks).map_err(|births::Impossible { pid, why }| {
+        Error::Host(format!("process {pid} of the image cannot be restarted: {why}"))
+    })
+}
+
+fn check_creds(tree: &Tree, ours: &Creds) -> Result<(), Error> {
+    let threads = tree.tasks.iter().flat_map(|t| &t.threads);
+    let mut wanted = threads.filter_map(|thread| tree.creds.get(&thread.thread.creds));
+    wanted.try_for_each(|want| creds::check(want, ours)).map_err(Error::Host)
+}
+
+/// Whether a process that is replaced can have the children of the image: it knows them by their ids, which a namespace of
+/// its own cannot give it any more.
+fn check_ids(tree: &Tree, plan: &Plan, ours: &Creds) -> Result<(), Error> {
+    const CAP_SYS_ADMIN: u64 = 1 << 21;
+    const CAP_CHECKPOINT_RESTORE: u64 = 1 << 40;
+    let [root, rest @ ..] = tree.tasks.as_slice() else { return Ok(()) };
+    if rest.is_empty() {
+        return Ok(());
+    }
+    if ours.cap_effective & (CAP_SYS_ADMIN | CAP_CHECKPOINT_RESTORE) == 0 {
+        return Err(Error::Rights(format!(
+            "the image holds {} processes, and to give children their ids takes CAP_CHECKPOINT_RESTORE; run stasis restart, \
+             which can make them a namespace",
             tree.tasks.len()
         )));
-    };
-    Ok(t)
+    }
+    let mut ids = births::ids(plan, &tree.tasks);
+    // Threads of the root itself do with other ids.
+    ids.retain(|id| root.threads.iter().all(|thread| thread.thread.tid != *id));
+    match births::taken(&ids).as_slice() {
+        [] => Ok(()),
+        taken => Err(Error::Busy(taken.to_vec())),
+    }
 }
 
-fn check_creds(tree: &Tree, t: &TaskState, ours: &Creds) -> Result<(), Error> {
-    let wanted = t.threads.iter().filter_map(|thread| tree.creds.get(&thread.thread.creds));
-    wanted.into_iter().try_for_each(|want| creds::check(want, ours)).map_err(Error::Host)
-}
-
-/// Makes the image that of a process with another id.
+/// Makes the image that of a process with another id, and in another session and group.
 fn renumber(tree: &mut Tree, pid: u32) {
     let Some(t) = tree.tasks.first_mut() else { return };
     let old = std::mem::replace(&mut t.task.pid, pid);
+    let (led_session, led_group) = (t.task.sid == old, t.task.pgid == old);
+    let root = t.id;
     if let Some(leader) = t.threads.first_mut() {
         leader.former_tid = (leader.thread.tid != pid).then_some(leader.thread.tid);
         leader.thread.tid = pid;
     }
     t.posix_timers.iter_mut().filter(|timer| timer.tid == old).for_each(|timer| timer.tid = pid);
+    for t in &mut tree.tasks {
+        if t.parent == root {
+            t.task.ppid = pid;
+        }
+        // The session and group of whoever is replaced, whatever their numbers.
+        if led_session && t.task.sid == old {
+            t.task.sid = 0;
+        }
+        if led_group && t.task.pgid == old {
+            t.task.pgid = 0;
+        }
+    }
     for file in tree.files.values_mut().filter(|file| file.owner == old as i32) {
         file.owner = pid as i32;
     }
@@ -296,35 +368,54 @@ fn renumber(tree: &mut Tree, pid: u32) {
     }
 }
 
-/// From an empty stub to a running process.
+/// What a process of the image is made of, beside its stub.
+struct Site<'t> {
+    task: TaskState,
+    mm: &'t MmState,
+}
+
+/// From empty stubs to running processes.
 fn finish<R: Read>(
-    mut stub: Stub,
+    mut stubs: Stubs,
     reader: &mut Reader<R>,
     first: Option<ExtentHead>,
     tree: &Tree,
     mut opened: Opened,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let mut t = only_task(tree)?.clone();
-    let mm = part(&tree.mms, t.task.mm, "address space")?;
+    let mut sites = Vec::with_capacity(tree.tasks.len());
+    for task in tree.tasks.iter().filter(|task| !task.is_zombie()) {
+        sites.push(Site { mm: part(&tree.mms, task.task.mm, "address space")?, task: task.clone() });
+    }
+    let mut works: Vec<(&mut Stub, &mut Site)> = stubs.living().zip(&mut sites).collect();
     // In a user namespace of its own it has other capabilities than we have.
-    let own = creds_of(stub.pid)?;
-    memory::restore_layout(&mut stub, mm, &opened.mapped, &opened.mapped_writable)?;
+    let own = creds_of(works.first().map_or(0, |(stub, _)| stub.pid))?;
+    for (stub, site) in &mut works {
+        memory::restore_layout(stub, site.mm, &opened.mapped, &opened.mapped_writable)?;
+    }
 
     progress.step("contents");
-    let mut filler = filler(tree, &t, mm, &mut stub, &opened)?;
+    let mut filler = filler(tree, &mut works, &opened)?;
     fill(reader, first, &mut filler, progress)?;
     drop(filler);
 
     progress.step("build");
-    build(&mut stub, tree, &mut t, mm, &mut opened, &own)?;
+    close_programs(tree, &mut works, &mut opened)?;
+    for (stub, site) in &mut works {
+        build(stub, site, tree, &opened, &own)?;
+    }
 
     progress.step("go");
     if progress.cancelled() {
         return Err(Error::Cancelled);
     }
-    go(stub, tree, &t, mm, opened)
+    go(&mut works, tree, opened)?;
+    stubs.keep();
+    Ok(())
 }
+
+/// A process under construction.
+type Work<'w, 't> = (&'w mut Stub, &'w mut Site<'t>);
 
 fn part<'a, T>(map: &'a BTreeMap<u32, T>, id: u32, what: &'static str) -> Result<&'a T, Error> {
     map.get(&id).ok_or(Error::Build(BuildError::Missing(what)))
@@ -376,15 +467,15 @@ fn creds_of(pid: i32) -> Result<Creds, Error> {
     Ok(tree.creds.remove(&id).unwrap_or_default())
 }
 
-/// Gives the stub its boot area. Its other memory goes when the layout is restored.
-fn empty(stub: &mut Stub, mm: &MmState) -> Result<(), Error> {
+/// Gives the stub its boot area, at an address that no process of the tree needs, and takes all its other memory.
+fn empty(stub: &mut Stub, tree: &Tree) -> Result<(), Error> {
     let pid = stub.pid;
     let unreadable =
         |e: String| Error::Host(format!("the memory map of the new process {pid} cannot be read: {e}"));
     let text = std::fs::read(format!("/proc/{pid}/maps")).map_err(|e| unreadable(e.to_string()))?;
     let maps = procfs::parse_maps(&text).map_err(|e| unreadable(e.to_string()))?;
-    let taken: Vec<(u64, u64)> = maps.iter().map(|m| (m.start, m.end)).collect();
-    let boot = memory::boot_address(&taken, mm)
+    let areas = tree.mms.values().flat_map(|mm| &mm.vmas).map(|v| (v.start, v.end));
+    let boot = memory::boot_address(maps.iter().map(|m| (m.start, m.end)).chain(areas).collect())
         .ok_or_else(|| Error::Host("the image leaves no room in its address space to work from".into()))?;
     let insn = maps
         .iter()
@@ -393,7 +484,7 @@ fn empty(stub: &mut Stub, mm: &MmState) -> Result<(), Error> {
         .ok_or_else(|| unreadable("no system call instruction in it".into()))?;
     stub.map_boot(insn, boot)?;
     stub.forget_rseq()?;
-    Ok(())
+    Ok(memory::clear(stub)?)
 }
 
 fn syscall_in(pid: i32, start: u64, end: u64) -> Option<u64> {
@@ -404,21 +495,18 @@ fn syscall_in(pid: i32, start: u64, end: u64) -> Option<u64> {
 }
 
 /// Where contents go.
-fn filler<'a>(
+fn filler<'a, 't: 'a>(
     tree: &Tree,
-    t: &TaskState,
-    mm: &'a MmState,
-    stub: &mut Stub,
+    works: &mut [Work<'_, 't>],
     opened: &'a Opened,
 ) -> Result<Filler<'a>, Error> {
     let duplicate =
         |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"));
-    let mut filler = Filler {
-        spaces: BTreeMap::from([(t.task.mm, Space::open(stub, mm)?)]),
-        inodes: BTreeMap::new(),
-        pipes: &opened.pipes,
-        ignored: Vec::new(),
-    };
+    let mut spaces = BTreeMap::new();
+    for (stub, Site { task, mm }) in works {
+        spaces.insert(task.task.mm, Space::open(stub, mm)?);
+    }
+    let mut filler = Filler { spaces, inodes: BTreeMap::new(), pipes: &opened.pipes, ignored: Vec::new() };
     for (id, inode) in inodes::embedded(tree) {
         match opened.made.get(&id) {
             Some(fd) => drop(filler.inodes.insert(id, (duplicate(fd)?, inode.size))),
@@ -470,24 +558,26 @@ fn put(filler: &mut Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Er
     Ok(())
 }
 
-/// Everything between contents and the first instruction.
-fn build(
-    stub: &mut Stub,
-    tree: &Tree,
-    t: &mut TaskState,
-    mm: &MmState,
-    opened: &mut Opened,
-    own: &Creds,
-) -> Result<(), Error> {
-    if let Some(made) = opened.made.remove(&mm.mm.exe) {
-        // A program that somebody has open for writing cannot be one that runs (ETXTBSY).
+/// A program that somebody has open for writing cannot be one that runs (ETXTBSY), so those that were made anew are closed
+/// everywhere.
+fn close_programs(tree: &Tree, works: &mut [Work], opened: &mut Opened) -> Result<(), Error> {
+    for exe in tree.mms.values().map(|mm| mm.mm.exe) {
+        let Some(made) = opened.made.remove(&exe) else { continue };
         let close = Call::new("closing the program", libc::SYS_close, &[made.as_raw_fd() as u64]);
-        stub.call(close)?;
+        for (stub, _) in &mut *works {
+            stub.call(close.clone())?;
+        }
     }
+    Ok(())
+}
+
+/// Everything between contents and the first instruction.
+fn build(stub: &mut Stub, site: &mut Site, tree: &Tree, opened: &Opened, own: &Creds) -> Result<(), Error> {
+    let Site { task: t, mm } = site;
     let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
     memory::restore_attributes(stub, tree, mm, opened.mapped.get(&mm.mm.exe))?;
     fs::restore(stub, tree, part(&tree.fss, t.task.fs, "current directory")?)?;
-    files::restore(stub, part(&tree.tables, t.task.files, "descriptor table")?, tree, opened)?;
+    files::restore(stub, t.task.files, tree, opened)?;
     locks::restore(stub, &t.locks)?;
     signals::restore_actions(stub, actions)?;
     for i in 1..t.threads.len() {
@@ -523,19 +613,42 @@ fn build(
     Ok(())
 }
 
-/// Timers are armed, the boot area goes, and the process runs.
-fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) -> Result<(), Error> {
-    let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
+/// Timers are armed, the boot areas go, and the processes run: none of them before all can.
+fn go(works: &mut [Work], tree: &Tree, opened: Opened) -> Result<(), Error> {
     for (id, fd) in &opened.made {
         if let Some(inode) = tree.inodes.get(id).filter(|i| i.seals != 0) {
             sys::file::add_seals(fd, inode.seals).map_err(RestoreError::io("sealing a memfd"))?;
         }
     }
     let same_boot = tree.image.boot_id == uuid("boot_id");
-    timers::arm(&mut stub, &t.itimers, &t.posix_timers)?;
+    for (stub, Site { task, .. }) in &mut *works {
+        timers::arm(stub, &task.itimers, &task.posix_timers)?;
+    }
     anon::arm_timerfds(tree, &opened, same_boot)?;
     // Our own hold on the other ends of pipes would keep the process from seeing their end.
     drop(opened);
+    let mut asleep = Vec::with_capacity(works.len());
+    for (stub, site) in &mut *works {
+        asleep.push(leave(stub, site, tree)?);
+    }
+    for ((stub, Site { task, .. }), asleep) in works.iter().zip(asleep) {
+        for ((tid, state), asleep) in stub.tids.iter().zip(&task.threads).zip(asleep) {
+            thread::restore_cpu(*tid, state, asleep)?;
+        }
+        if task.task.state == STOPPED {
+            process::tgkill(stub.pid, stub.pid, libc::SIGSTOP)
+                .map_err(RestoreError::io("stopping the process again"))?;
+        }
+    }
+    works.iter().try_for_each(|(stub, _)| stub.release())?;
+    Ok(())
+}
+
+/// The last calls inside of a process, and the boot area goes. Returns which threads are asleep, see
+/// [`thread::resume_sleep`].
+fn leave(stub: &mut Stub, site: &Site, tree: &Tree) -> Result<Vec<bool>, Error> {
+    let Site { task: t, mm } = site;
+    let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
     if let Some(call) = task::dumpable(&mm.mm) {
         stub.call(call)?;
     }
@@ -544,24 +657,16 @@ fn go(mut stub: Stub, tree: &Tree, t: &TaskState, mm: &MmState, opened: Opened) 
     stub.call(
         Call::new("taking back the tracer's permit", libc::SYS_prctl, &no_tracer).forgiving(&[libc::EINVAL]),
     )?;
-    if let Some(call) = signals::trap_action(&stub, actions)? {
+    if let Some(call) = signals::trap_action(stub, actions)? {
         stub.stepped(stub.pid, &call)?;
     }
     let tids = stub.tids.clone();
     let mut asleep = Vec::with_capacity(tids.len());
     for (tid, state) in tids.iter().zip(&t.threads) {
-        asleep.push(thread::resume_sleep(&mut stub, *tid, state)?);
+        asleep.push(thread::resume_sleep(stub, *tid, state)?);
     }
     stub.leave_boot()?;
-    for ((tid, state), asleep) in tids.iter().zip(&t.threads).zip(asleep) {
-        thread::restore_cpu(*tid, state, asleep)?;
-    }
-    if t.task.state == 1 {
-        process::tgkill(stub.pid, stub.pid, libc::SIGSTOP)
-            .map_err(RestoreError::io("stopping the process again"))?;
-    }
-    stub.release()?;
-    Ok(())
+    Ok(asleep)
 }
 
 #[cfg(test)]

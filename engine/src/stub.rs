@@ -81,6 +81,8 @@ pub const SCRATCH_LEN: u64 = BOOT_LEN - SCRATCH_AT;
 pub struct Stub {
     /// Its process id as we see it.
     pub pid: i32,
+    /// Its process id as it sees it itself, in a namespace of its own for instance.
+    pub own_pid: u32,
     /// Its threads as we see them, the leader first.
     pub tids: Vec<i32>,
     boot: u64,
@@ -95,16 +97,14 @@ fn control(what: &'static str) -> impl Fn(io::Error) -> StubError {
 }
 
 impl Stub {
+    fn new(pid: i32, own_pid: u32) -> Self {
+        let base = arch::from_record(&Default::default());
+        Self { pid, own_pid, tids: vec![pid], boot: 0, base, armed: true, exact_ids: true }
+    }
+
     /// Takes over a process made by [`process::fork_stub`].
-    pub fn adopt(pid: i32) -> Result<Self, StubError> {
-        let mut stub = Self {
-            pid,
-            tids: vec![pid],
-            boot: 0,
-            base: arch::from_record(&Default::default()),
-            armed: true,
-            exact_ids: true,
-        };
+    pub fn adopt(pid: i32, own_pid: u32) -> Result<Self, StubError> {
+        let mut stub = Self::new(pid, own_pid);
         ptrace::seize(pid, true).map_err(control("seizing"))?;
         ptrace::interrupt(pid).map_err(control("stopping"))?;
         stub.wait_event(pid)?;
@@ -114,8 +114,7 @@ impl Stub {
 
     /// Goes on with a process that is held at the end of an execve(2), before the first instruction of its program.
     pub fn taken(pid: i32) -> Result<Self, StubError> {
-        let base = arch::from_record(&Default::default());
-        let mut stub = Self { pid, tids: vec![pid], boot: 0, base, armed: true, exact_ids: true };
+        let mut stub = Self::new(pid, pid as u32);
         ptrace::build(pid).map_err(control("taking over"))?;
         ptrace::interrupt(pid).map_err(control("stopping"))?;
         ptrace::cont(pid, 0).map_err(control("running"))?;
@@ -306,7 +305,71 @@ impl Stub {
             | libc::CLONE_SIGHAND
             | libc::CLONE_THREAD
             | libc::CLONE_SYSVSEM;
-        let mut args = CloneArgs { flags: flags as u64, ..CloneArgs::default() };
+        let args = CloneArgs { flags: flags as u64, ..CloneArgs::default() };
+        let new = self.clone_by("thread", args, tid)?;
+        self.tids.push(new);
+        Ok(new)
+    }
+
+    /// Forks a child with this id (in the process's own namespace), which signals its end by `exit_signal`, or by none if
+    /// that is 0. It is a copy of the process as it is now, boot area and all.
+    pub fn fork(&mut self, own_pid: u32, exit_signal: u32) -> Result<Self, StubError> {
+        let args = CloneArgs { exit_signal: exit_signal.into(), ..CloneArgs::default() };
+        let pid = self.clone_by("process", args, Some(own_pid))?;
+        let mut child = Self::new(pid, own_pid);
+        (child.boot, child.base, child.exact_ids) = (self.boot, self.base, self.exact_ids);
+        Ok(child)
+    }
+
+    /// Ends the process in the way that a wait status (wait(2)) tells; it becomes a zombie of its parent.
+    pub fn end(mut self, status: u32) -> Result<(), StubError> {
+        let (code, signal) = (status >> 8 & 0xff, (status & 0x7f) as i32);
+        if signal == 0 {
+            let regs = arch::call_regs(
+                &self.base,
+                self.boot + arch::BATCH_SYSCALL,
+                libc::SYS_exit_group,
+                [code.into(), 0, 0, 0, 0, 0],
+            );
+            ptrace::set_regs(self.pid, &regs).map_err(control("setting registers"))?;
+        } else {
+            // The signal's own action, and no core dump a second time.
+            let default = self.put(0, &[0; 32])?;
+            let args = [signal as u64, default, 0, 8];
+            self.call(
+                Call::new("resetting a signal", libc::SYS_rt_sigaction, &args).forgiving(&[libc::EINVAL]),
+            )?;
+            // From here on its memory may be out of our reach.
+            let args = [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0];
+            self.stepped(self.pid, &Call::new("dumpable", libc::SYS_prctl, &args))?;
+            ptrace::set_sigmask(self.pid, 0).map_err(control("unblocking signals"))?;
+            process::tgkill(self.pid, self.pid, signal).map_err(control("ending"))?;
+        }
+        let mut deliver = 0;
+        loop {
+            ptrace::cont(self.pid, deliver).map_err(control("running"))?;
+            deliver = match ptrace::wait(self.pid).map_err(control("waiting"))?.1 {
+                Stop::Exited(_) | Stop::Killed(_) => break,
+                Stop::Signal(sig) if sig == signal => sig,
+                _ => 0,
+            };
+        }
+        self.armed = false;
+        Ok(())
+    }
+
+    /// Takes a pending signal away, as often as it is there.
+    pub fn forget_signal(&mut self, signal: u32) -> Result<(), StubError> {
+        let set = self.put(0, &(1u64 << (signal.clamp(1, 64) - 1)).to_ne_bytes())?;
+        let at_once = self.put(16, &[0; 16])?;
+        let args = [set, 0, at_once, 8];
+        let take = Call::new("taking a signal", libc::SYS_rt_sigtimedwait, &args).forgiving(&[libc::EAGAIN]);
+        while self.call(take.clone())? > 0 {}
+        Ok(())
+    }
+
+    /// Makes a clone3(2) of these arguments and waits until what it made has stopped; returns its id as we see it.
+    fn clone_by(&mut self, what: &str, mut args: CloneArgs, tid: Option<u32>) -> Result<i32, StubError> {
         if let Some(tid) = tid {
             (args.set_tid, args.set_tid_size) = (self.put(128, &tid.to_ne_bytes())?, 1);
         }
@@ -324,7 +387,7 @@ impl Stub {
             ptrace::cont_to_syscall(self.pid).map_err(control("running"))?;
             match ptrace::wait(self.pid).map_err(control("waiting"))?.1 {
                 Stop::Syscall => stops += 1,
-                Stop::Other(libc::PTRACE_EVENT_CLONE) => {
+                Stop::Other(libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK) => {
                     seen = Some(
                         ptrace::event_message(self.pid).map_err(control("asking for the thread"))? as i32
                     );
@@ -337,10 +400,9 @@ impl Stub {
         let ret = arch::result(&ptrace::get_regs(self.pid).map_err(control("reading registers"))?);
         let Some(new) = seen.filter(|_| ret > 0) else {
             let source = io::Error::from_raw_os_error(-ret as i32);
-            return Err(StubError::Call { what: format!("creating thread {}", tid.unwrap_or(0)), source });
+            return Err(StubError::Call { what: format!("creating {what} {}", tid.unwrap_or(0)), source });
         };
         self.wait_event(new)?;
-        self.tids.push(new);
         Ok(new)
     }
 
@@ -374,9 +436,9 @@ impl Stub {
         Ok(())
     }
 
-    /// Lets the process go: it is complete and runs on its own.
-    pub fn release(mut self) -> Result<(), StubError> {
-        self.armed = false;
+    /// Lets the process go: it is complete and runs on its own. It still ends with this guard, until that is told to
+    /// [keep](Self::keep) it.
+    pub fn release(&self) -> Result<(), StubError> {
         let mut result = Ok(());
         for tid in &self.tids {
             if let Err(e) = ptrace::detach(*tid) {
@@ -384,6 +446,11 @@ impl Stub {
             }
         }
         result
+    }
+
+    /// The restart has succeeded: the process stays.
+    pub fn keep(mut self) {
+        self.armed = false;
     }
 }
 

@@ -43,9 +43,20 @@ pub enum TargetError {
     /// No `syscall` instruction was found.
     #[error("process {0} has no system call instruction in its vDSO or code to borrow")]
     NoSyscall(i32),
-    /// New threads kept appearing.
-    #[error("process {0} starts threads faster than they can be stopped; try again")]
+    /// New threads or children kept appearing.
+    #[error("process {0} starts threads or children faster than they can be stopped; try again")]
     Busy(i32),
+    /// Whoever takes the checkpoint is a descendant of what is to stand still.
+    #[error(
+        "process {pid} cannot be checkpointed by its own child {child}: run stasis from outside, or leave its children out \
+         with --allow children"
+    )]
+    Ourselves {
+        /// The root of the tree.
+        pid: i32,
+        /// Its descendant.
+        child: i32,
+    },
 }
 
 /// A seized thread.
@@ -221,6 +232,9 @@ impl Target {
             (Some(way_back), Some(_)) => way_back.code.syscall,
             _ => self.syscall_insn,
         };
+        if insn == 0 {
+            return Err(TargetError::NoSyscall(pid));
+        }
         thread.call(insn, nr, args)
     }
 
@@ -293,13 +307,13 @@ impl Target {
         result
     }
 
-    /// Lets everything run on (or, with `kill`, ends it first, so that nothing runs between image and death).
-    pub fn release(mut self, kill: bool) -> io::Result<()> {
-        if kill {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid), nix::sys::signal::Signal::SIGKILL)?;
-            for thread in &mut self.threads {
-                thread.gone = true;
-            }
+    /// Ends the process, which does not run any more; with `wait`, it is its parent's to reap on return.
+    pub fn kill(mut self, wait: bool) -> io::Result<()> {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid), nix::sys::signal::Signal::SIGKILL)?;
+        // The leader is dead only when the others are.
+        for thread in self.threads.iter_mut().rev() {
+            thread.gone = true;
+            while wait && ptrace::wait(thread.tid).is_ok_and(|(_, stop)| !stop.is_end()) {}
         }
         Ok(())
     }

@@ -97,6 +97,12 @@ pub struct Status {
     pub ns_tgid: Vec<u32>,
     /// Thread ids from our namespace down to its own.
     pub ns_pid: Vec<u32>,
+    /// Process group ids from our namespace down to its own; 0 where the group is not of that namespace.
+    pub ns_pgid: Vec<u32>,
+    /// Session ids from our namespace down to its own; likewise.
+    pub ns_sid: Vec<u32>,
+    /// Threads that have not been reaped.
+    pub threads: u32,
     /// Whether it is a kernel thread.
     pub kthread: bool,
     /// Umask.
@@ -149,6 +155,9 @@ pub fn parse_status(text: &[u8]) -> Result<Status, ParseError> {
             b"Groups" => s.groups = numbers().collect(),
             b"NStgid" => s.ns_tgid = numbers().collect(),
             b"NSpid" => s.ns_pid = numbers().collect(),
+            b"NSpgid" => s.ns_pgid = numbers().collect(),
+            b"NSsid" => s.ns_sid = numbers().collect(),
+            b"Threads" => s.threads = one()?,
             b"Kthread" => s.kthread = one()? != 0,
             b"Umask" => s.umask = number(value, 8).map(|u| u as u32),
             b"SigIgn" => s.sig_ign = hex()?,
@@ -169,6 +178,18 @@ pub fn parse_status(text: &[u8]) -> Result<Status, ParseError> {
         return Err(missing("Tgid", text));
     }
     Ok(s)
+}
+
+impl Status {
+    /// The process id in the process's own namespace.
+    pub fn own_tgid(&self) -> u32 {
+        self.ns_tgid.last().copied().unwrap_or(self.tgid as u32)
+    }
+
+    /// Whether the whole process has ended and only waits for its parent.
+    pub fn is_zombie(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
 }
 
 /// A POSIX timer as `/proc/PID/timers` lists it.

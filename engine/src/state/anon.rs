@@ -1,14 +1,15 @@
 //! Descriptors without a file: eventfd, epoll, timerfd, signalfd, pidfd.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use stasis_format::record::{Epoll, EpollTarget, Eventfd, Fd, File, Pidfd, Signalfd, Timerfd};
 
-use super::files::{self, Open, Opened};
-use super::{Capture, CaptureError, RestoreError};
+use super::files::{self, Met, Open, Opened};
+use super::{Capture, RestoreError};
 use crate::model::{Id, Object, Tree};
 use crate::procfs::FdKind;
-use crate::refusal::Loss;
+use crate::refusal::{Loss, Survey};
 use crate::stub::{Call, SCRATCH_LEN, Stub};
 use crate::sys;
 use crate::sys::anon::TimerSetting;
@@ -36,8 +37,10 @@ pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
             }),
         ),
         FdKind::Signalfd { mask } => (files::SIGNALFD, Object::Signalfd(Signalfd { mask: *mask })),
-        FdKind::Pidfd { pid, .. } if *pid == i64::from(c.target.pid) => {
-            (files::PIDFD, Object::Pidfd(Pidfd { pid: c.target.pid as u32, pad: 0 }))
+        // To a process of the tree, whose number is the one that it has itself.
+        FdKind::Pidfd { pid, .. } => {
+            let pid = *c.names.get(&i32::try_from(*pid).ok()?)?;
+            (files::PIDFD, Object::Pidfd(Pidfd { pid, pad: 0 }))
         }
         // One that watches nothing has nothing to tell but its name.
         FdKind::Plain if open.link == b"anon_inode:[eventpoll]" => {
@@ -50,22 +53,21 @@ pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
 /// Fills in what epoll instances watch, once all descriptions are known.
 ///
 /// An instance watches a description under the number it was added with; by now that number may be closed or stand
-/// for something else, so the kernel is asked which description it really is.
-pub fn capture_epoll_targets(c: &mut Capture, seen: &[(Id, Open)], table: &[Fd]) -> Result<(), CaptureError> {
-    let pid = c.target.pid;
-    for (id, open) in seen {
+/// for something else, in another process even, so the kernel is asked which description it really is.
+pub fn capture_epoll_targets(met: &Met, tree: &mut Tree, survey: &mut Survey) {
+    for (id, open) in &met.seen {
         let FdKind::Epoll { targets } = &open.info.kind else { continue };
         let mut list = Vec::new();
-        for t in targets {
-            let is = |fd: i32| {
-                sys::kcmp::epoll_target(pid, fd, pid, open.fd, t.tfd as u32, 0)
-                    .is_ok_and(|o| o == std::cmp::Ordering::Equal)
+        for (i, t) in targets.iter().enumerate() {
+            // Several descriptions can have been added under one number.
+            let nth = targets.iter().take(i).filter(|earlier| earlier.tfd == t.tfd).count() as u32;
+            let is = |(_, seen): &&(Id, Open)| {
+                sys::kcmp::epoll_target(seen.pid, seen.fd, open.pid, open.fd, t.tfd as u32, nth)
+                    .is_ok_and(std::cmp::Ordering::is_eq)
             };
-            let file = table
-                .iter()
-                .find(|fd| fd.fd == t.tfd as u32 && is(fd.fd as i32))
-                .or_else(|| table.iter().find(|fd| is(fd.fd as i32)))
-                .map(|fd| fd.file);
+            let likely = |(_, seen): &&(Id, Open)| (seen.pid, seen.fd) == (open.pid, t.tfd);
+            let found = met.seen.iter().find(|s| likely(s) && is(s)).or_else(|| met.seen.iter().find(is));
+            let file = found.map(|(id, _)| *id);
             match file {
                 Some(file) => {
                     list.push(EpollTarget { fd: t.tfd as u32, events: t.events, data: t.data, file, pad: 0 });
@@ -75,16 +77,15 @@ pub fn capture_epoll_targets(c: &mut Capture, seen: &[(Id, Open)], table: &[Fd])
                         "descriptor {} (epoll) watches number {}, which is closed here but held elsewhere",
                         open.fd, t.tfd
                     );
-                    c.survey.lose(Loss::Descriptor, pid, what, "");
+                    survey.lose(Loss::Descriptor, open.pid, what, "");
                 }
             }
         }
-        let object = c.tree.files.get(id).map(|f| f.object);
-        if let Some(Object::Epoll(_, targets)) = object.and_then(|o| c.tree.objects.get_mut(&o)) {
+        let object = tree.files.get(id).map(|f| f.object);
+        if let Some(Object::Epoll(_, targets)) = object.and_then(|o| tree.objects.get_mut(&o)) {
             *targets = list;
         }
     }
-    Ok(())
 }
 
 /// Makes a description of this kind; timers are armed later, by [`arm_timerfds`].
@@ -106,74 +107,70 @@ pub fn open(file: &File, object: &Object) -> Result<OwnedFd, RestoreError> {
     made.map_err(RestoreError::io("making an anonymous descriptor"))
 }
 
-/// Calls that fill the epoll instances: while every watched description stands at the number it was added under.
-pub fn epoll_calls(
-    stub: &mut Stub,
-    table: &[Fd],
-    tree: &Tree,
-    opened: &Opened,
-) -> Result<Vec<Call>, RestoreError> {
-    let mut calls = Vec::new();
-    let mut events: Vec<u8> = Vec::new();
-    let flush = |stub: &mut Stub, calls: &mut Vec<Call>, events: &mut Vec<u8>| -> Result<(), RestoreError> {
-        stub.put(0, events)?;
-        stub.run(calls)?;
-        calls.clear();
-        events.clear();
-        Ok(())
-    };
-    for (id, file) in tree.files.iter().filter(|(_, f)| f.kind == files::EPOLL) {
-        if !table.iter().any(|fd| fd.file == *id) {
-            continue;
-        }
-        let (Some(Object::Epoll(_, targets)), Some(epfd)) =
-            (tree.objects.get(&file.object), opened.files.get(id))
+/// Puts real pidfds in the place of their place holders, at whose numbers the process has inherited them.
+///
+/// Each process opens its own: a pidfd that a parent and its child share by a fork(2) becomes two, which only show in
+/// flags of theirs that are changed later.
+pub fn make_pidfds(stub: &mut Stub, table: &[&Fd], tree: &Tree, opened: &Opened) -> Result<(), RestoreError> {
+    let files: BTreeSet<Id> = table.iter().map(|fd| fd.file).collect();
+    for id in files {
+        let Some(file) = tree.files.get(&id).filter(|file| file.kind == files::PIDFD) else { continue };
+        let (Some(Object::Pidfd(p)), Some(holder)) = (tree.objects.get(&file.object), opened.files.get(&id))
         else {
             continue;
         };
-        for t in targets {
-            let Some(watched) = opened.files.get(&t.file) else { continue };
-            let at = stub.scratch() + events.len() as u64;
-            // struct epoll_event is packed on x86-64: events u32, data u64.
-            events.extend_from_slice(&t.events.to_ne_bytes());
-            events.extend_from_slice(&t.data.to_ne_bytes());
-            calls.push(Call::new(
-                "epoll target",
-                libc::SYS_dup3,
-                &[watched.as_raw_fd() as u64, t.fd.into(), 0],
-            ));
-            calls.push(Call::new(
-                format!("watching descriptor {} by epoll", t.fd),
-                libc::SYS_epoll_ctl,
-                &[epfd.as_raw_fd() as u64, libc::EPOLL_CTL_ADD as u64, t.fd.into(), at],
-            ));
-            if events.len() as u64 + 16 > SCRATCH_LEN {
-                flush(stub, &mut calls, &mut events)?;
-            }
-        }
+        let flags = file.flags & libc::O_NONBLOCK as u32;
+        let what = format!("opening a pidfd of process {}", p.pid);
+        let new = stub.call(Call::new(what, libc::SYS_pidfd_open, &[p.pid.into(), flags.into()]))? as u64;
+        stub.run(&[
+            Call::new("placing a pidfd", libc::SYS_dup3, &[new, holder.as_raw_fd() as u64, 0]),
+            Call::new("placing a pidfd", libc::SYS_close, &[new]),
+        ])?;
     }
-    flush(stub, &mut calls, &mut events)?;
-    Ok(calls)
+    Ok(())
 }
 
-/// Calls that replace the place holder of a pidfd.
+/// Fills the epoll instances that `is_ours` says this process has to fill, while every watched description stands at the
+/// number it was added under.
 ///
-/// The new descriptor's number is not known beforehand, so the lowest free one is made to be the right one.
-pub fn pidfd_calls(
+/// What a signalfd reports to an instance is what comes to the process that added it, so it has to be one that had it.
+pub fn fill_epolls(
     stub: &mut Stub,
-    pid: u32,
-    file: &File,
-    fd: &Fd,
-    calls: &mut Vec<Call>,
+    table: &[&Fd],
+    tree: &Tree,
+    opened: &Opened,
+    is_ours: impl Fn(Id) -> bool,
 ) -> Result<(), RestoreError> {
-    stub.run(calls)?;
-    calls.clear();
-    let flags = file.flags & libc::O_NONBLOCK as u32;
-    let new = stub.call(Call::new("pidfd_open", libc::SYS_pidfd_open, &[pid.into(), flags.into()]))? as u64;
-    let cloexec = if fd.cloexec != 0 { libc::O_CLOEXEC as u64 } else { 0 };
-    if new != u64::from(fd.fd) {
-        calls.push(Call::new("placing a pidfd", libc::SYS_dup3, &[new, fd.fd.into(), cloexec]));
-        calls.push(Call::new("placing a pidfd", libc::SYS_close, &[new]));
+    let files: BTreeSet<Id> = table.iter().map(|fd| fd.file).collect();
+    for id in files {
+        let Some(file) = tree.files.get(&id).filter(|file| file.kind == files::EPOLL && is_ours(id)) else {
+            continue;
+        };
+        let (Some(Object::Epoll(_, targets)), Some(epfd)) =
+            (tree.objects.get(&file.object), opened.files.get(&id))
+        else {
+            continue;
+        };
+        // struct epoll_event is packed on x86-64: events u32, data u64.
+        const EVENT: usize = 12;
+        for some in targets.chunks(SCRATCH_LEN as usize / EVENT) {
+            let mut events: Vec<u8> = Vec::with_capacity(some.len() * EVENT);
+            let mut calls = Vec::with_capacity(some.len() * 2);
+            for t in some {
+                let Some(watched) = opened.files.get(&t.file) else { continue };
+                let at = stub.scratch() + events.len() as u64;
+                events.extend_from_slice(&t.events.to_ne_bytes());
+                events.extend_from_slice(&t.data.to_ne_bytes());
+                let number = u64::from(t.fd);
+                let args = [watched.as_raw_fd() as u64, number, 0];
+                calls.push(Call::new("epoll target", libc::SYS_dup3, &args));
+                let args = [epfd.as_raw_fd() as u64, libc::EPOLL_CTL_ADD as u64, number, at];
+                let what = format!("watching descriptor {number} by epoll");
+                calls.push(Call::new(what, libc::SYS_epoll_ctl, &args));
+            }
+            stub.put(0, &events)?;
+            stub.run(&calls)?;
+        }
     }
     Ok(())
 }

@@ -54,6 +54,8 @@ pub const OTHER: u32 = 4;
 /// A descriptor of the target under examination.
 #[derive(Debug)]
 pub struct Open {
+    /// The process that has it.
+    pub pid: i32,
     /// Its number.
     pub fd: i32,
     /// What the kernel's link says.
@@ -66,44 +68,65 @@ pub struct Open {
     pub stat: libc::stat,
 }
 
+/// The open file descriptions of a tree that were met so far. A process has those of its parent from before the fork(2),
+/// offset and all, so they are told apart across processes.
+#[derive(Debug, Default)]
+pub struct Met {
+    /// Each one, with the first descriptor that led to it.
+    pub seen: Vec<(Id, Open)>,
+    /// Pipes among them.
+    pub ends: pipes::Ends,
+    /// What the image goes to.
+    to_image: Option<Open>,
+    /// What is there for the checkpoint only. A child that was forked meanwhile has it too.
+    left_out: Vec<Open>,
+}
+
+impl Met {
+    fn known(&self, open: &Open) -> Option<Id> {
+        self.seen.iter().find(|(_, o)| same_description(o, open)).map(|(id, _)| *id)
+    }
+}
+
 /// Captures the descriptor table; returns the object it became.
 pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     let pid = c.target.pid;
     let pidfd = sys::pidfd::open(pid).map_err(CaptureError::read("a pidfd", pid))?;
     let mut table: Vec<Fd> = Vec::new();
-    let mut seen: Vec<(Id, Open)> = Vec::new();
-    let mut pending_pipes = pipes::Ends::default();
     let numbers = c.target.proc.fds().map_err(CaptureError::read("the list of descriptors", pid))?;
-    let to_image = match c.leave_out.image.filter(|fd| numbers.contains(fd)) {
-        Some(fd) => Some(examine(c, &pidfd, fd)?),
-        None => None,
-    };
-    let to_image = to_image.filter(|image| !leads_back(c, &numbers, image));
+    // The root has the descriptor that the image goes to; its children may have it from there.
+    let is_root = c.tree.tasks.is_empty();
+    if let Some(fd) = c.leave_out.image.filter(|fd| is_root && numbers.contains(fd)) {
+        let image = examine(c, &pidfd, fd)?;
+        c.met.to_image = (!leads_back(c, &numbers, &image)).then_some(image);
+    }
     for fd in numbers {
-        if c.leave_out.fds.contains(&fd) {
+        let open = examine(c, &pidfd, fd)?;
+        if is_root && c.leave_out.fds.contains(&fd) {
+            c.met.left_out.push(open);
             continue;
         }
-        let open = examine(c, &pidfd, fd)?;
+        if c.met.left_out.iter().any(|out| same_description(out, &open)) {
+            continue;
+        }
         let cloexec = u32::from(open.info.flags & libc::O_CLOEXEC as u32 != 0);
-        let known = seen.iter().find(|(_, o)| same_description(pid, o, &open)).map(|(id, _)| *id);
-        let file = match known {
+        let file = match c.met.known(&open) {
             Some(id) => id,
             None => {
-                let described = match to_image.as_ref().filter(|image| same_description(pid, image, &open)) {
-                    Some(image) => Some(stand_in(c, image)?),
-                    None => describe(c, &open, &mut pending_pipes)?,
+                let image = c.met.to_image.as_ref().filter(|image| same_description(image, &open));
+                let described = match image.map(|image| (image.info.flags, image.fd, image.link.clone())) {
+                    Some((flags, fd, link)) => Some(stand_in(c, flags, fd, &link)?),
+                    None => describe(c, &open)?,
                 };
                 let Some(file) = described else { continue };
                 let id = c.tree.new_id();
                 c.tree.files.insert(id, file);
-                seen.push((id, open));
+                c.met.seen.push((id, open));
                 id
             }
         };
         table.push(Fd { fd: fd as u32, cloexec, file, pad: 0 });
     }
-    pending_pipes.settle(c, &seen, &table);
-    anon::capture_epoll_targets(c, &seen, &table)?;
     let id = c.tree.new_id();
     c.tree.tables.insert(id, table);
     Ok(id)
@@ -121,11 +144,10 @@ fn leads_back(c: &Capture, numbers: &[i32], pipe: &Open) -> bool {
 
 /// What takes the place of the file, pipe or socket that the image goes to: it is there for this checkpoint, may be under
 /// another name by the time of a restart, and must not be written over then.
-fn stand_in(c: &mut Capture, image: &Open) -> Result<File, CaptureError> {
-    let access = image.info.flags & libc::O_ACCMODE as u32;
-    let mut file = File { flags: access, ..File::default() };
-    if image.fd <= 2 {
-        (file.kind, file.object) = (EXTERNAL, external(c.tree, OTHER, &image.link));
+fn stand_in(c: &mut Capture, flags: u32, fd: i32, link: &[u8]) -> Result<File, CaptureError> {
+    let mut file = File { flags: flags & libc::O_ACCMODE as u32, ..File::default() };
+    if fd <= 2 {
+        (file.kind, file.object) = (EXTERNAL, external(c.tree, OTHER, link));
     } else {
         let pid = c.target.pid;
         let unreadable = || CaptureError::read("/dev/null", pid);
@@ -149,18 +171,18 @@ fn examine(c: &Capture, pidfd: &OwnedFd, fd: i32) -> Result<Open, CaptureError> 
     let info = procfs::parse_fdinfo(&info).map_err(CaptureError::parse(format!("fdinfo/{fd}"), pid))?;
     let stat =
         nix::sys::stat::fstat(&dup).map_err(io::Error::from).map_err(CaptureError::read(what(), pid))?;
-    Ok(Open { fd, link, info, dup, stat })
+    Ok(Open { pid, fd, link, info, dup, stat })
 }
 
-fn same_description(pid: i32, a: &Open, b: &Open) -> bool {
+fn same_description(a: &Open, b: &Open) -> bool {
     a.stat.st_dev == b.stat.st_dev
         && a.stat.st_ino == b.stat.st_ino
         && a.link == b.link
-        && sys::kcmp::file(pid, a.fd, pid, b.fd).is_ok_and(|o| o == std::cmp::Ordering::Equal)
+        && sys::kcmp::file(a.pid, a.fd, b.pid, b.fd).is_ok_and(std::cmp::Ordering::is_eq)
 }
 
 /// The description behind a descriptor seen for the first time; nothing if it is given up.
-fn describe(c: &mut Capture, open: &Open, ends: &mut pipes::Ends) -> Result<Option<File>, CaptureError> {
+fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> {
     let pid = c.target.pid;
     let fd = open.fd;
     let flags = open.info.flags & !(libc::O_CLOEXEC as u32);
@@ -184,7 +206,7 @@ fn describe(c: &mut Capture, open: &Open, ends: &mut pipes::Ends) -> Result<Opti
         libc::S_IFIFO => {
             file.kind = if open.link.starts_with(b"pipe:") { PIPE } else { FIFO };
             let inode = if file.kind == FIFO { named(c)? } else { 0 };
-            file.object = ends.add(c.tree, open, inode);
+            file.object = c.met.ends.add(c.tree, open, inode);
         }
         libc::S_IFCHR if is_terminal(open) => {
             file.kind = EXTERNAL;
@@ -456,12 +478,15 @@ pub fn move_up(tree: &Tree, opened: &mut Opened) -> Result<(), RestoreError> {
     Ok(())
 }
 
-/// Gives the descriptors inherited by the new process their numbers and closes all others.
-pub fn restore(stub: &mut Stub, table: &[Fd], tree: &Tree, opened: &Opened) -> Result<(), RestoreError> {
-    let mut calls = anon::epoll_calls(stub, table, tree, opened)?;
-    let mut next = 0u64;
-    let mut sorted: Vec<&Fd> = table.iter().collect();
+/// Gives the descriptors inherited by the new process their numbers and closes all others. `table` is the object that its
+/// descriptors belong to.
+pub fn restore(stub: &mut Stub, table: Id, tree: &Tree, opened: &Opened) -> Result<(), RestoreError> {
+    let mut sorted: Vec<&Fd> = tree.tables.get(&table).into_iter().flatten().collect();
     sorted.sort_by_key(|f| f.fd);
+    anon::make_pidfds(stub, &sorted, tree, opened)?;
+    anon::fill_epolls(stub, &sorted, tree, opened, |file| is_first_holder(tree, table, file))?;
+    let mut calls = Vec::new();
+    let mut next = 0u64;
     for fd in &sorted {
         let Some(from) = opened.files.get(&fd.file) else {
             return Err(RestoreError::Host(format!("descriptor {} has no description in the image", fd.fd)));
@@ -474,14 +499,6 @@ pub fn restore(stub: &mut Stub, table: &[Fd], tree: &Tree, opened: &Opened) -> R
         ));
     }
     for fd in &sorted {
-        if let Some(file) = tree.files.get(&fd.file)
-            && file.kind == PIDFD
-            && let Some(Object::Pidfd(p)) = tree.objects.get(&file.object)
-        {
-            anon::pidfd_calls(stub, p.pid, file, fd, &mut calls)?;
-        }
-    }
-    for fd in &sorted {
         if u64::from(fd.fd) > next {
             calls.push(close_range(next, u64::from(fd.fd) - 1));
         }
@@ -490,6 +507,12 @@ pub fn restore(stub: &mut Stub, table: &[Fd], tree: &Tree, opened: &Opened) -> R
     calls.push(close_range(next, u64::from(u32::MAX)));
     stub.run(&calls)?;
     restore_owners(stub, &sorted, tree)
+}
+
+/// Whether this table is the one of the first task that has a description; parents come before their children.
+fn is_first_holder(tree: &Tree, table: Id, file: Id) -> bool {
+    let has = |table: &Id| tree.tables.get(table).is_some_and(|fds| fds.iter().any(|fd| fd.file == file));
+    tree.tasks.iter().map(|t| t.task.files).find(has) == Some(table)
 }
 
 fn close_range(first: u64, last: u64) -> Call {

@@ -12,7 +12,7 @@ use crate::arch;
 use crate::model::{Id, MmState, Tree};
 use crate::procfs::{self, SmapEntry};
 use crate::refusal::Loss;
-use crate::stub::{BOOT_LEN, Call, Stub};
+use crate::stub::{BOOT_LEN, Call, Stub, StubError};
 use crate::sys;
 use crate::way_back::Code;
 
@@ -323,11 +323,9 @@ pub fn needs(tree: &Tree, needs: &mut BTreeMap<Id, Need>) {
     }
 }
 
-/// Finds room for the boot area where neither the stub nor the image has anything.
-pub fn boot_address(stub: &[(u64, u64)], mm: &MmState) -> Option<u64> {
+/// Finds room for the boot area between areas that are taken.
+pub fn boot_address(mut taken: Vec<(u64, u64)>) -> Option<u64> {
     const LOWEST: u64 = 1 << 20;
-    let mut taken: Vec<(u64, u64)> = stub.to_vec();
-    taken.extend(mm.vmas.iter().map(|v| (v.start, v.end)));
     taken.sort_unstable();
     let mut at = LOWEST;
     for (start, end) in taken {
@@ -347,19 +345,25 @@ pub fn built_writable(vma: &Vma) -> bool {
     vma.prot & libc::PROT_WRITE as u32 != 0 || private && vma.advice & ACCOUNT != 0
 }
 
-/// Empties the stub but for its boot area and maps the vDSO and every area.
+/// Empties the stub but for its boot area.
+pub fn clear(stub: &mut Stub) -> Result<(), StubError> {
+    let boot = stub.boot();
+    let after = boot + BOOT_LEN;
+    stub.run(&[
+        Call::new("emptying the new process", libc::SYS_munmap, &[0, boot]),
+        Call::new("emptying the new process", libc::SYS_munmap, &[after, arch::TASK_SIZE - after]),
+    ])?;
+    Ok(())
+}
+
+/// Maps the vDSO and every area into an empty stub.
 pub fn restore_layout(
     stub: &mut Stub,
     mm: &MmState,
     fds: &BTreeMap<Id, OwnedFd>,
     writable: &BTreeMap<Id, OwnedFd>,
 ) -> Result<(), RestoreError> {
-    let boot = stub.boot();
-    let after = boot + BOOT_LEN;
-    let mut calls = vec![
-        Call::new("emptying the new process", libc::SYS_munmap, &[0, boot]),
-        Call::new("emptying the new process", libc::SYS_munmap, &[after, arch::TASK_SIZE - after]),
-    ];
+    let mut calls = Vec::new();
     if mm.context.vdso != 0 {
         let at = if mm.context.vvar != 0 { mm.context.vvar } else { mm.context.vdso };
         calls.push(Call::new(

@@ -16,7 +16,7 @@ pub mod task;
 pub mod thread;
 pub mod timers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -26,11 +26,15 @@ use crate::refusal::Survey;
 use crate::stub::StubError;
 use crate::target::{Target, TargetError};
 
-/// What the capture of every kind works on.
+/// What the capture of every kind works on: one process after the other of a tree.
 #[derive(Debug)]
 pub struct Capture<'a> {
     /// The process, standing still.
     pub target: &'a mut Target,
+    /// All processes of the tree, this one included: their ids as we see them, and as they see themselves.
+    pub names: &'a BTreeMap<i32, u32>,
+    /// Open file descriptions met so far, of all processes.
+    pub met: &'a mut files::Met,
     /// Where it is written down.
     pub tree: &'a mut Tree,
     /// Reasons to refuse.

@@ -10,14 +10,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use stasis_format::record::{Fd, File, Pipe};
+use stasis_format::record::{File, Pipe};
 
-use super::files::{self, Open, Opened};
+use super::files::{self, Met, Open, Opened};
 use super::inodes;
-use super::{Capture, RestoreError};
+use super::{Contents, RestoreError};
 use crate::model::{Id, Object, Tree};
 use crate::procfs;
-use crate::refusal::Loss;
+use crate::refusal::{Loss, Survey};
 use crate::sys;
 
 /// Bit of [`Pipe::flags`]: contents are packets, each behind its length.
@@ -41,33 +41,36 @@ impl Ends {
             id
         })
     }
+}
 
-    /// Once all ends are known: which pipes are ours, which lead outside, and what is in ours.
-    pub fn settle(self, c: &mut Capture, seen: &[(Id, Open)], table: &[Fd]) {
-        let pipes: Vec<(Id, Vec<(Id, &Open)>)> = self
-            .known
-            .into_values()
-            .map(|id| {
-                let of = |file: &Id| c.tree.files.get(file).is_some_and(|f| f.object == id);
-                let ends = seen.iter().filter(|(file, _)| of(file)).map(|(file, open)| (*file, open));
-                (id, ends.collect())
-            })
-            .collect();
-        let closed: BTreeSet<u64> =
-            pipes.iter().filter(|(_, ends)| both(ends)).filter_map(|(_, ends)| inode_of(ends)).collect();
-        let holders = if closed.is_empty() {
-            BTreeMap::new()
-        } else {
-            procfs::holders_of_pipes(&closed, &[c.target.pid, std::process::id() as i32])
-        };
-        for (id, ends) in pipes {
-            let holder = inode_of(&ends).and_then(|inode| holders.get(&inode).copied());
-            settle_one(c, id, &ends, holder, table);
-        }
+/// Once all ends of all processes are known: which pipes are ours, which lead outside, and what is in ours.
+///
+/// `members` are the processes of the tree.
+pub fn settle(met: &Met, tree: &mut Tree, survey: &mut Survey, contents: &mut Contents, members: &[i32]) {
+    let pipes: Vec<(Id, Vec<(Id, &Open)>)> = met
+        .ends
+        .known
+        .values()
+        .map(|id| {
+            let of = |file: &Id| tree.files.get(file).is_some_and(|f| f.object == *id);
+            let ends = met.seen.iter().filter(|(file, _)| of(file)).map(|(file, open)| (*file, open));
+            (*id, ends.collect())
+        })
+        .collect();
+    let closed: BTreeSet<u64> =
+        pipes.iter().filter(|(_, ends)| both(ends)).filter_map(|(_, ends)| inode_of(ends)).collect();
+    let holders = if closed.is_empty() {
+        BTreeMap::new()
+    } else {
+        procfs::holders_of_pipes(&closed, &[members, &[std::process::id() as i32]].concat())
+    };
+    for (id, ends) in pipes {
+        let holder = inode_of(&ends).and_then(|inode| holders.get(&inode).copied());
+        settle_one(tree, survey, contents, id, &ends, holder);
     }
 }
 
-/// Whether a process has both ends.
+/// Whether the tree has both ends.
 fn both(ends: &[(Id, &Open)]) -> bool {
     let reads = ends.iter().any(|(_, o)| access(o) != libc::O_WRONLY);
     let writes = ends.iter().any(|(_, o)| access(o) != libc::O_RDONLY);
@@ -83,21 +86,28 @@ fn access(open: &Open) -> i32 {
 }
 
 /// `holder` is a process outside that has a pipe of which both ends are in ours.
-fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], holder: Option<i32>, table: &[Fd]) {
+fn settle_one(
+    tree: &mut Tree,
+    survey: &mut Survey,
+    into: &mut Contents,
+    id: Id,
+    ends: &[(Id, &Open)],
+    holder: Option<i32>,
+) {
     let Some((_, first)) = ends.first() else { return };
     let alone = if both(ends) { holder.is_none() } else { other_end_closed(&first.dup) };
-    let named = matches!(c.tree.objects.get(&id), Some(Object::Pipe(p)) if p.inode != 0);
+    let named = matches!(tree.objects.get(&id), Some(Object::Pipe(p)) if p.inode != 0);
     if alone || named {
         let size = sys::file::readable_bytes(&first.dup).unwrap_or(0) as u64;
         let packets = ends.iter().any(|(_, o)| o.info.flags as i32 & libc::O_DIRECT != 0);
         if size > 0 {
             match contents(ends, size, packets) {
                 Some(bytes) => {
-                    if let Some(Object::Pipe(p)) = c.tree.objects.get_mut(&id) {
+                    if let Some(Object::Pipe(p)) = tree.objects.get_mut(&id) {
                         p.size = bytes.len() as u64;
                         p.flags |= if packets { PACKETS } else { 0 };
                     }
-                    c.contents.pipes.push((id, bytes));
+                    into.pipes.push((id, bytes));
                 }
                 None => {
                     let what = format!(
@@ -105,21 +115,18 @@ fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], holder: Option<i32>
                         first.fd,
                         first.link.escape_ascii()
                     );
-                    c.survey.lose(Loss::ForeignPipe, c.target.pid, what, "");
+                    survey.lose(Loss::ForeignPipe, first.pid, what, "");
                 }
             }
         }
         return;
     }
-    let standard = |file: Id| table.iter().any(|fd| fd.file == file && fd.fd <= 2);
+    let standard = |file: Id| tree.tables.values().flatten().any(|fd| fd.file == file && fd.fd <= 2);
     let to_outside = ends.iter().any(|(file, _)| standard(*file));
-    c.tree.objects.remove(&id);
+    tree.objects.remove(&id);
     for (file, open) in ends {
         if to_outside {
-            let object = files::external(c.tree, files::OUTER_PIPE, &open.link);
-            if let Some(f) = c.tree.files.get_mut(file) {
-                (f.kind, f.object) = (files::EXTERNAL, object);
-            }
+            lead_outside(tree, *file, open);
             continue;
         }
         let outside = match holder {
@@ -127,17 +134,17 @@ fn settle_one(c: &mut Capture, id: Id, ends: &[(Id, &Open)], holder: Option<i32>
             None => "the other end of this pipe is outside".to_owned(),
         };
         let what = format!("descriptor {} ({}): {outside}", open.fd, open.link.escape_ascii());
-        if c.survey.lose(
-            Loss::ForeignPipe,
-            c.target.pid,
-            what,
-            "checkpoint the processes on both ends together",
-        ) {
-            let object = files::external(c.tree, files::OUTER_PIPE, &open.link);
-            if let Some(f) = c.tree.files.get_mut(file) {
-                (f.kind, f.object) = (files::EXTERNAL, object);
-            }
+        let hint = "checkpoint the processes on both ends together, by a common parent of theirs";
+        if survey.lose(Loss::ForeignPipe, open.pid, what, hint) {
+            lead_outside(tree, *file, open);
         }
+    }
+}
+
+fn lead_outside(tree: &mut Tree, file: Id, open: &Open) {
+    let object = files::external(tree, files::OUTER_PIPE, &open.link);
+    if let Some(f) = tree.files.get_mut(&file) {
+        (f.kind, f.object) = (files::EXTERNAL, object);
     }
 }
 

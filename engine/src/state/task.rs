@@ -5,7 +5,8 @@ use std::fs;
 use stasis_format::record::{Namespace, RESOURCES, Rlimit, Task};
 
 use super::{Capture, CaptureError, RestoreError, thread};
-use crate::model::TaskState;
+use crate::family::Zombie;
+use crate::model::{TaskState, Tree, ZOMBIE};
 use crate::procfs::{self, Status};
 use crate::refusal::Loss;
 use crate::stub::{Call, Stub};
@@ -33,13 +34,6 @@ pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
         let what = format!("a seccomp filter is in force (mode {})", status.seccomp);
         c.survey.refuse(Loss::Seccomp, pid, what, "start it without the sandbox");
     }
-    let mut children = c.target.proc.children().map_err(CaptureError::read("the list of children", pid))?;
-    children.retain(|child| !c.leave_out.children.contains(child));
-    if !children.is_empty() {
-        let list = children.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
-        let what = format!("it has child processes ({list}), and trees are not carried over yet");
-        c.survey.lose(Loss::Children, pid, what, "checkpoint it when they have ended");
-    }
     let label = c.target.proc.read("attr/current").unwrap_or_default();
     let label = label.strip_suffix(b"\0").unwrap_or(&label);
     let label = label.strip_suffix(b"\n").unwrap_or(label);
@@ -50,7 +44,27 @@ pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
     Ok(())
 }
 
-/// Captures the record of the task; the objects it refers to are filled in by the conductor.
+/// Captures a process that has ended; its parent is a task of the tree.
+pub fn capture_zombie(tree: &mut Tree, zombie: &Zombie) -> Result<TaskState, CaptureError> {
+    let pid = zombie.pid;
+    let read = |name: &str| zombie.proc.read(name).map_err(CaptureError::read(name, pid));
+    let status = procfs::parse_status(&read("status")?).map_err(CaptureError::parse("status", pid))?;
+    let stat = procfs::parse_stat(&read("stat")?).map_err(CaptureError::parse("stat", pid))?;
+    let task = Task {
+        pid: status.own_tgid(),
+        pgid: status.ns_pgid.last().copied().unwrap_or(stat.pgrp as u32),
+        sid: status.ns_sid.last().copied().unwrap_or(stat.session as u32),
+        state: ZOMBIE,
+        exit_code: stat.exit_code as u32,
+        exit_signal: stat.exit_signal as u32,
+        comm: thread::comm(&stat.comm),
+        start_time: stat.starttime,
+        ..Task::default()
+    };
+    Ok(TaskState { id: tree.new_id(), task, ..TaskState::default() })
+}
+
+/// Captures the record of the task; the objects it refers to and its parent are filled in by the conductor.
 pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureError> {
     let pid = c.target.pid;
     let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
@@ -60,10 +74,9 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureErr
     let stopped = c.target.threads.iter().find_map(|t| t.stopped_by);
     let subreaper = subreaper(c)?;
     let task = Task {
-        pid: status.ns_tgid.last().copied().unwrap_or(status.tgid as u32),
-        ppid: stat.ppid as u32,
-        pgid: stat.pgrp as u32,
-        sid: stat.session as u32,
+        pid: status.own_tgid(),
+        pgid: status.ns_pgid.last().copied().unwrap_or(stat.pgrp as u32),
+        sid: status.ns_sid.last().copied().unwrap_or(stat.session as u32),
         state: u32::from(stopped.is_some()),
         stop_signal: stopped.unwrap_or(0) as u32,
         exit_code: 0,
@@ -107,15 +120,30 @@ fn rlimits(c: &Capture) -> Result<Vec<Rlimit>, CaptureError> {
 fn namespaces(c: &mut Capture) -> Result<Vec<Namespace>, CaptureError> {
     let pid = c.target.pid;
     let mut list = Vec::new();
+    for (name, of) in [("pid_for_children", "pid"), ("time_for_children", "time")] {
+        // The link is missing where no child has been there yet.
+        let own = c.target.proc.readlink(&format!("ns/{of}"));
+        let is_own = |theirs: Vec<u8>| own.as_ref().is_ok_and(|own| *own == theirs);
+        if own.is_ok() && !c.target.proc.readlink(&format!("ns/{name}")).is_ok_and(is_own) {
+            let what = format!("its children to come will live in another {of} namespace (unshare(2))");
+            c.survey.lose(Loss::Namespace, pid, what, "");
+        }
+    }
     for (name, kind) in NAMESPACES {
         let Ok(theirs) = c.target.proc.readlink(&format!("ns/{name}")) else { continue };
         let ours =
             fs::read_link(format!("/proc/self/ns/{name}")).map(|p| p.into_os_string().into_encoded_bytes());
         let shared = ours.is_ok_and(|o| o == theirs);
         let digits: String = String::from_utf8_lossy(&theirs).chars().filter(char::is_ascii_digit).collect();
-        list.push(Namespace { kind: *kind, shared: u32::from(shared), ino: digits.parse().unwrap_or(0) });
-        // A process that was restarted into a PID namespace of its own is at home in any.
-        if !shared && !matches!(*name, "pid" | "user") {
+        let ino = digits.parse().unwrap_or(0);
+        list.push(Namespace { kind: *kind, shared: u32::from(shared), ino });
+        let root = c.tree.tasks.first();
+        let root = root.and_then(|root| root.namespaces.iter().find(|namespace| namespace.kind == *kind));
+        if root.is_some_and(|root| root.ino != ino) {
+            let what = format!("it lives in another {name} namespace than the root of its tree");
+            c.survey.lose(Loss::Namespace, pid, what, "checkpoint it by itself");
+        } else if !shared && !matches!(*name, "pid" | "user") {
+            // A process that was restarted into a PID namespace of its own is at home in any.
             let what = format!("it lives in another {name} namespace than stasis");
             c.survey.lose(Loss::Namespace, pid, what, "run stasis inside that namespace (nsenter)");
         }
@@ -207,14 +235,4 @@ pub fn dumpable(mm: &stasis_format::record::Mm) -> Option<Call> {
     (mm.dumpable <= 1).then(|| {
         Call::new("dumpable", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, mm.dumpable.into(), 0, 0, 0])
     })
-}
-
-/// Session and process group: a leader leads again, others join the caller's.
-pub fn restore_session(stub: &mut Stub, task: &Task) -> Result<(), RestoreError> {
-    if task.sid == task.pid {
-        stub.call(Call::new("setsid", libc::SYS_setsid, &[]))?;
-    } else if task.pgid == task.pid {
-        stub.call(Call::new("setpgid", libc::SYS_setpgid, &[0, 0]))?;
-    }
-    Ok(())
 }

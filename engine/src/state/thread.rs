@@ -12,6 +12,7 @@ use crate::model::ThreadState;
 use crate::procfs;
 use crate::refusal::Loss;
 use crate::stub::{Call, Stub};
+use crate::sys::kcmp::{self, Shared};
 use crate::sys::{process, ptrace, sched, vm};
 
 const SS_DISABLE: u32 = 2;
@@ -28,6 +29,7 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
     let status = task.read("status").map_err(CaptureError::read(what("the status"), tid))?;
     let status = procfs::parse_status(&status).map_err(CaptureError::parse("status", tid))?;
     let rseq = ptrace::get_rseq(tid).map_err(CaptureError::read(what("the rseq registration"), tid))?;
+    survey(c, tid);
     if ptrace::has_syscall_user_dispatch(tid).unwrap_or(false) {
         c.survey.refuse(Loss::Attribute, c.target.pid, "its system calls are dispatched to user space", "");
     }
@@ -67,6 +69,18 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
     let id = c.tree.new_id();
     let pending = capture_pending(tid, false)?;
     Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending, former_tid: None })
+}
+
+/// Looks for what a thread usually shares with its process and can have of its own after an unshare(2).
+fn survey(c: &mut Capture, tid: i32) {
+    let pid = c.target.pid;
+    let parts =
+        [(Shared::Descriptors, "table of descriptors"), (Shared::Directories, "current directory and umask")];
+    for (part, name) in parts {
+        if tid != pid && !kcmp::shared(pid, tid, part).is_ok_and(std::cmp::Ordering::is_eq) {
+            c.survey.refuse(Loss::Attribute, pid, format!("its thread {tid} has a {name} of its own"), "");
+        }
+    }
 }
 
 /// comm with its newline taken off, padded with NULs.

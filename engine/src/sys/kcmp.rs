@@ -5,6 +5,10 @@ use std::cmp::Ordering;
 use std::io;
 
 const KCMP_FILE: i32 = 0;
+const KCMP_VM: i32 = 1;
+const KCMP_FILES: i32 = 2;
+const KCMP_FS: i32 = 3;
+const KCMP_SIGHAND: i32 = 4;
 const KCMP_EPOLL_TFD: i32 = 7;
 
 fn kcmp(pid1: i32, pid2: i32, what: i32, a: u64, b: u64) -> io::Result<Ordering> {
@@ -15,6 +19,31 @@ fn kcmp(pid1: i32, pid2: i32, what: i32, a: u64, b: u64) -> io::Result<Ordering>
         2 | 3 => Ok(Ordering::Greater),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// What two processes or threads can share as a whole, clone(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// The address space (CLONE_VM).
+    Memory,
+    /// The table of descriptors (CLONE_FILES).
+    Descriptors,
+    /// Current directory, root and umask (CLONE_FS).
+    Directories,
+    /// The table of signal actions (CLONE_SIGHAND).
+    SignalActions,
+}
+
+/// Compares an object of two processes or threads: equal when they share it; else in an order by which many can be
+/// sorted.
+pub fn shared(pid1: i32, pid2: i32, what: Shared) -> io::Result<Ordering> {
+    let what = match what {
+        Shared::Memory => KCMP_VM,
+        Shared::Descriptors => KCMP_FILES,
+        Shared::Directories => KCMP_FS,
+        Shared::SignalActions => KCMP_SIGHAND,
+    };
+    kcmp(pid1, pid2, what, 0, 0)
 }
 
 /// Compares two open file descriptions.
@@ -52,6 +81,27 @@ mod tests {
         // Descriptions have an order, so that many can be sorted.
         assert_eq!(cmp(&a, &b), cmp(&b, &a).reverse());
         assert_eq!(file(me(), -1, me(), a.as_raw_fd()).unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+
+    #[test]
+    fn threads_share_what_a_child_does_not() {
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
+            let _ = wait.recv();
+        });
+        let tid = told.recv().unwrap();
+        for what in [Shared::Memory, Shared::Descriptors, Shared::Directories, Shared::SignalActions] {
+            assert_eq!(shared(me(), tid, what).unwrap(), Ordering::Equal, "{what:?}");
+            assert_ne!(shared(me(), child.id() as i32, what).unwrap(), Ordering::Equal, "{what:?}");
+        }
+        drop(go);
+        thread.join().unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[test]

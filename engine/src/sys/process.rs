@@ -172,8 +172,9 @@ pub fn kill_and_reap(pid: pid_t) {
 /// Forks the init of a new PID namespace (and other namespaces in `flags`), which forks a stub with this id; returns
 /// both as we see them.
 ///
-/// The init keeps no descriptor, reaps what comes to it, and ends when the stub does: with its exit code, or 128 and
-/// the signal's number. In a new user namespace our user and group are mapped to themselves.
+/// The init keeps no descriptor, reaps what comes to it, and ends when the last process of the namespace does: with the
+/// exit code of the stub, or 128 and the signal's number. In a new user namespace our user and group are mapped to
+/// themselves.
 pub fn fork_in_namespace(pid: pid_t, flags: u64) -> io::Result<(pid_t, pid_t)> {
     let (go_read, go_write) = nix::unistd::pipe()?;
     let (said_read, said_write) = nix::unistd::pipe()?;
@@ -251,19 +252,20 @@ fn be_init(pid: pid_t, go: i32, said: i32) -> ! {
             libc::_exit(125);
         }
         libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
+        let mut code = 125;
         loop {
             let mut status = 0;
             let who = libc::waitpid(-1, &mut status, libc::__WALL);
             if i64::from(who) == child {
-                let code = if libc::WIFEXITED(status) {
+                code = if libc::WIFEXITED(status) {
                     libc::WEXITSTATUS(status)
                 } else {
                     128 + libc::WTERMSIG(status)
                 };
-                libc::_exit(code);
             }
+            // Its children may outlive it; to end before them would end them.
             if who < 0 && *libc::__errno_location() != libc::EINTR {
-                libc::_exit(125);
+                libc::_exit(code);
             }
         }
     }

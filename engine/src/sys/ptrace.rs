@@ -50,6 +50,13 @@ pub enum Stop {
     Killed(i32),
 }
 
+impl Stop {
+    /// Whether the thread has ended.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Exited(_) | Self::Killed(_))
+    }
+}
+
 /// Seizes a thread. `exit_kill`: it and what it clones die with the tracer (for processes that we are building).
 pub fn seize(tid: pid_t, exit_kill: bool) -> io::Result<()> {
     let mut options = libc::PTRACE_O_TRACESYSGOOD;
