@@ -65,8 +65,23 @@ fn stat_field(pid: i32, field: usize) -> Option<String> {
 
 /// The first child of a process.
 pub fn child_of(pid: i32) -> Option<i32> {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
+    children_of(pid).first().copied()
+}
+
+/// The children of a process with one thread.
+pub fn children_of(pid: i32) -> Vec<i32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// A process and its descendants.
+pub fn family_of(pid: i32) -> Vec<i32> {
+    let mut family = vec![pid];
+    for i in 0.. {
+        let Some(pid) = family.get(i) else { break };
+        family.extend(children_of(*pid));
+    }
+    family
 }
 
 /// Whether a process runs or sleeps on its own: neither stopped nor under anybody's control.

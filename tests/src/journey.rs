@@ -16,6 +16,7 @@ pub const NOBODY: u32 = 65534;
 /// Kinds that take root, and why.
 const ROOTS: &[(&str, &str)] = &[
     ("mappings", "shared memory and deleted files that are mapped can be reached by root only"),
+    ("sharedmem", "shared memory that is mapped can be reached by root only"),
     ("pdeathsig", "a process that is not dumpable can be looked at by root only"),
 ];
 

@@ -114,8 +114,14 @@ fn the_call_may_come_from_a_signal_handler_and_shows_no_signal_and_no_child() {
 }
 
 #[test]
-fn a_checkpoint_while_a_child_is_forked_is_taken_or_refused_and_hurts_nobody() {
+fn a_checkpoint_while_a_child_is_forked_is_taken_and_hurts_nobody() {
     lives_twice(Linked::Archive, "fork");
+}
+
+#[test]
+fn a_program_lives_twice_with_its_child_and_grandchild() {
+    lives_twice(Linked::Archive, "family");
+    lives_twice_as_nobody("family");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use stasis_tests::engine::{restart_detached, run};
+use stasis_tests::engine::{restart, restart_detached, run};
 use stasis_tests::program::{Program, Restored, Verdict, foreign};
 use stasis_tests::{host, wait};
 
@@ -196,6 +196,95 @@ fn script(interpreter: &str, file: &str, text: &str, signal: Signal) {
     let restored = restart_detached(&image, dir.path());
     restored.checkpoint_and_kill(&image);
     check(restart_detached(&image, dir.path()), "after two checkpoints");
+}
+
+/// Processor time of a process and its descendants, in clock ticks.
+fn family_ticks(pid: i32) -> u64 {
+    host::family_of(pid).iter().map(|pid| host::cpu_ticks(*pid)).sum()
+}
+
+#[test]
+fn a_pipeline_gives_the_same_sum_after_two_checkpoints_in_the_middle() {
+    let _alone = host::alone();
+    if host::program("xz").is_none() || host::program("bash").is_none() {
+        return;
+    }
+    const SCRIPT: &str =
+        "sort -r text | xz -4 -c | xz -dc | sort | md5sum > sum; echo ${PIPESTATUS[*]} > codes; exit 3";
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    write_text(&dir.path().join("text"));
+    let mut pipeline = foreign("bash");
+    pipeline.args(["-c", SCRIPT]).current_dir(dir.path());
+    assert_eq!(run(&mut pipeline).status.code(), Some(3));
+    let made = || ["sum", "codes"].map(|name| fs::read_to_string(dir.path().join(name)).unwrap_or_default());
+    let wanted = made();
+    assert_eq!(wanted[1], "0 0 0 0 0\n");
+    for name in ["sum", "codes"] {
+        fs::remove_file(dir.path().join(name)).expect("it can be removed");
+    }
+
+    let mut program = Program::start(&mut pipeline, dir.path());
+    wait::until("the pipeline to work", || family_ticks(program.pid()) >= 20);
+    program.checkpoint_and_kill(&image, &[]);
+    assert_eq!(made(), ["", ""].map(String::from), "the pipeline was done before the checkpoint");
+    let restored = restart_detached(&image, dir.path());
+    wait::until("the pipeline to work again", || family_ticks(restored.pid()) >= 20);
+    restored.checkpoint_and_kill(&image);
+    assert_eq!(made()[1], "", "the pipeline was done before the second checkpoint");
+    assert_eq!(restart(&image, dir.path(), &[]).status.code(), Some(3), "the exit code of the shell");
+    assert_eq!(made(), wanted);
+}
+
+/// Workers of a pool, who take numbers from one queue and put results into another; locks between them are semaphores in
+/// shared memory.
+const POOL: &str = r#"
+import multiprocessing as mp, sys
+def work(todo, done):
+    while (n := todo.get()) is not None:
+        total = 0
+        for i in range(100000):
+            total = (total * 31 + i * n) % 1000003
+        done.put((n, total))
+    sys.exit(5)
+mp.set_start_method('fork')
+todo, done = mp.Queue(), mp.Queue()
+workers = [mp.Process(target=work, args=(todo, done)) for _ in range(3)]
+for worker in workers:
+    worker.start()
+for n in range(300):
+    todo.put(n)
+for _ in workers:
+    todo.put(None)
+results = dict(done.get() for _ in range(300))
+for worker in workers:
+    worker.join()
+print(sorted(results.items()), [w.exitcode for w in workers], file=open('results', 'w'))
+"#;
+
+#[test]
+fn a_pool_of_python_processes_computes_what_it_would_have_computed() {
+    let _alone = host::alone();
+    let Some(python) = host::program("python3") else { return };
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let results = dir.path().join("results");
+    fs::write(dir.path().join("pool.py"), POOL).expect("the script can be written");
+    let mut command = foreign(python);
+    command.arg("pool.py").current_dir(dir.path());
+    run(&mut command).succeeded();
+    let wanted = fs::read_to_string(&results).expect("the results");
+    assert!(wanted.ends_with("[5, 5, 5]\n"), "{wanted}");
+    fs::remove_file(&results).expect("they can be removed");
+
+    let mut program = Program::start(&mut command, dir.path());
+    wait::until("the workers to work", || {
+        host::children_of(program.pid()).len() == 3 && family_ticks(program.pid()) >= 50
+    });
+    program.checkpoint_and_kill(&image, &[]);
+    assert!(!results.exists(), "the pool was done before the checkpoint");
+    restart(&image, dir.path(), &[]).succeeded();
+    assert_eq!(fs::read_to_string(&results).expect("the results"), wanted);
 }
 
 #[test]

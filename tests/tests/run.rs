@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use stasis_tests::engine::{Run, stasis_path};
+use stasis_tests::engine::{Run, restart_detached, stasis_path};
 use stasis_tests::program::{CALLER, CALLER_STATIC, foreign};
 use stasis_tests::{host, wait};
 
@@ -181,6 +181,58 @@ fn children_save_themselves_and_a_parent_saves_its_child() {
     assert_eq!(call(&[], "forks", dir.path()).succeeded().stdout, "children that were saved 20\n");
     assert_eq!(call(&[], "child", dir.path()).succeeded().stdout, "checkpoint 1\n");
     assert_eq!(call(&[], "fork-meanwhile", dir.path()).succeeded().stdout, "went on 1\n");
+}
+
+#[test]
+fn a_program_is_saved_with_its_children_and_they_come_back_with_it() {
+    let dir = host::workdir();
+    let life = format!("around 22\nthe child's exit code 5\nchildren {}\n", -libc::ECHILD);
+    for caller in [CALLER, CALLER_STATIC] {
+        let (saved, loaded) = save_and_load("family", caller, dir.path());
+        assert_eq!(saved, life);
+        if host::is_root() {
+            // Behind the second program's own line.
+            assert_eq!(loaded.split_once('\n').expect("two lines").1, life);
+        }
+    }
+}
+
+#[test]
+fn children_that_still_live_do_not_come_back_and_their_parent_is_not_harmed() {
+    if !host::is_root() {
+        return eprintln!("not tested here: to give children their ids takes CAP_CHECKPOINT_RESTORE");
+    }
+    let dir = host::workdir();
+    let run = call(&[], "family-alive", dir.path());
+    let wanted = format!("restart {}\naround 32\nthe child's exit code 5\n", -libc::EBUSY);
+    assert_eq!((run.stdout, run.status.code()), (wanted, Some(SECOND_LIFE)), "{}", run.stderr);
+}
+
+#[test]
+fn without_the_right_to_choose_ids_a_caller_is_not_replaced_by_a_family() {
+    if !host::is_root() {
+        return eprintln!("not tested here: root is needed to become another user");
+    }
+    let dir = host::workdir();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("a directory for all");
+    assert!(call(&[], "family-as-nobody", dir.path()).succeeded().stdout.starts_with("around 22\n"));
+    let loaded = run(&mut under(&[], CALLER, "load-as-nobody", dir.path())).stdout;
+    assert!(loaded.ends_with(&format!("restart {}\n", -libc::EPERM)), "{loaded}");
+}
+
+#[test]
+fn a_parent_saves_the_subtree_of_its_child() {
+    let dir = host::workdir();
+    let said = call(&[], "subtree", dir.path()).succeeded().stdout;
+    assert_eq!(said, "checkpoint 1\nthe child's exit code 8\n");
+    let verdict = dir.path().join("verdict");
+    let read = || fs::read_to_string(&verdict).expect("the verdict");
+    assert_eq!(read(), "around 42, exit code 5\n");
+    fs::remove_file(&verdict).expect("the verdict can be removed");
+    let restored = restart_detached(&dir.path().join("image"), dir.path());
+    restored.go();
+    restored.wait();
+    assert_eq!(read(), "around 42, exit code 5\n");
 }
 
 #[test]

@@ -66,13 +66,30 @@ victims! {
     the_credentials_of_another_user: "nobody",
     mixed_credentials: "mixeduser",
     capabilities_kept_by_another_user: "keepcaps",
+    children_and_a_grandchild: "tree",
+    children_that_have_ended: "zombies",
+    sessions_and_process_groups: "sessions",
+    descriptors_inherited_by_a_child: "inherited",
+    memory_shared_with_a_child: "sharedmem",
+    pidfds_to_children: "kinfds",
+    a_stopped_child: "stoppedchild",
+    an_adopted_grandchild: "adopted",
 }
 
 #[test]
 fn no_kind_of_victim_is_forgotten() {
     /// What other tests use, in `trust.rs`, `running.rs` and the benchmark.
-    const ELSEWHERE: &[&str] =
-        &["counter", "tracer", "zombie", "unsupported", "othername", "sharedpipe", "ballast", "vessel"];
+    const ELSEWHERE: &[&str] = &[
+        "counter",
+        "tracer",
+        "zombie",
+        "unsupported",
+        "othername",
+        "sharedpipe",
+        "lonely",
+        "ballast",
+        "vessel",
+    ];
     let output = Command::new(VICTIM).output().expect("the victim program runs");
     let listed = String::from_utf8(output.stdout).expect("names are text");
     let mut kinds: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();

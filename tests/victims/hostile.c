@@ -57,6 +57,19 @@ KIND(othername, "a file that was deleted under the name it was opened by, and li
 	CHECK_EQ(write(fd, "x", 1), 1, "writing to it");
 }
 
+KIND(lonely, "a child that may be killed at any time")
+{
+	pid_t child = MUST(split());
+	if (child == 0)
+		for (;;)
+			pause();
+	ready_and_wait();
+	int status;
+	kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, &status, 0), child, "the child that was waited for");
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "its status is %#x", status);
+}
+
 KIND(sharedpipe, "both ends of a pipe, which a child has too; the child's pid is in `child`")
 {
 	int ends[2], told[2];

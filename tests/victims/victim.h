@@ -88,6 +88,9 @@ void ready_and_wait(void);
 void say_ready(void);
 void wait_for_go(void);
 
+/* fork(2), for a child that is there when the victim says "ready": it does not keep the pipe to the harness. */
+pid_t split(void);
+
 /* Returns once thread TID sleeps in system call NR (from /proc/self/task/TID/syscall). */
 void until_in_syscall(pid_t tid, long nr);
 

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ring.h"
+
 /* The number of a call: the usual one unless the environment says otherwise. */
 static long number(const char *name, long usual)
 {
@@ -264,8 +266,7 @@ int main(int argc, char **argv)
 		long done = 0;
 		for (int i = 0; i < 200 && !done; i++) {
 			long ret = checkpoint(0, image(NEW), 0);
-			/* A child in the way is EBUSY, and the next try may have better luck. */
-			if (ret != -EBUSY && ret <= 0)
+			if (ret <= 0)
 				say("checkpoint", ret);
 			done = ret > 0;
 		}
@@ -282,6 +283,52 @@ int main(int argc, char **argv)
 		}
 		say("checkpoint", checkpoint(child, image(NEW), 0));
 		kill(child, SIGKILL);
+	} else if (!strcmp(what, "family") || !strcmp(what, "family-as-nobody")) {
+		/* With a child and a grandchild, in both lives. */
+		int fd = image(NEW);
+		fchmod(fd, 0666);
+		if (what[6] && (setgroups(0, NULL) || setgid(65534) || setuid(65534)))
+			return 2;
+		struct ring ring = make_ring();
+		long ret = checkpoint(0, fd, 0);
+		say("around", once_around(&ring, 20));
+		say("the child's exit code", end_ring(&ring));
+		say("children", waitpid(-1, NULL, 0) == -1 ? -errno : 1);
+		return ret == 0 ? 7 : 0;
+	} else if (!strcmp(what, "family-alive")) {
+		/* The children in the image are still there when they are to come back. */
+		struct ring ring = make_ring();
+		long ret = checkpoint(0, image(NEW), 0);
+		if (ret == 0)
+			return 7;
+		say("restart", restart(1, image(O_RDONLY), 0));
+		say("around", once_around(&ring, 30));
+		say("the child's exit code", end_ring(&ring));
+		/* Now their ids are free, and the next life begins. */
+		say("restart", restart(1, image(O_RDONLY), 0));
+	} else if (!strcmp(what, "subtree")) {
+		/* A child with a family of its own. */
+		sigset_t go;
+		int status;
+		sigemptyset(&go);
+		sigaddset(&go, SIGUSR1);
+		sigprocmask(SIG_BLOCK, &go, NULL);
+		pid_t child = fork();
+		if (!child) {
+			struct ring ring = make_ring();
+			kill(getppid(), SIGUSR1);
+			sigwaitinfo(&go, NULL);
+			FILE *verdict = fopen("verdict", "w");
+			long number = once_around(&ring, 40);
+			fprintf(verdict, "around %ld, exit code %d\n", number, end_ring(&ring));
+			fclose(verdict);
+			_exit(8);
+		}
+		sigwaitinfo(&go, NULL);
+		say("checkpoint", checkpoint(child, image(NEW), 0));
+		kill(child, SIGUSR1);
+		waitpid(child, &status, 0);
+		say("the child's exit code", WEXITSTATUS(status));
 	} else if (!strcmp(what, "alone")) {
 		say("checkpoint", checkpoint(0, image(NEW), 0));
 		getchar();
