@@ -24,6 +24,7 @@ pub fn of_checkpoint(error: &checkpoint::Error, pid: i32) -> i32 {
         E::NotATarget(_) => libc::EBUSY,
         E::Target(TargetError::Gone(_) | TargetError::Died { .. }) => libc::ESRCH,
         E::Target(TargetError::Busy(_)) => libc::EAGAIN,
+        E::Target(TargetError::Stuck { .. } | TargetError::Ourselves { .. }) => libc::EBUSY,
         E::Refused(reasons) if reasons.iter().all(|reason| reason.kind == Loss::Children) => libc::EBUSY,
         E::Refused(_) => libc::EOPNOTSUPP,
         E::Contents(ContentsError::Cancelled) => libc::EINTR,

@@ -8,6 +8,8 @@ use stasis_format::head::KernelVersion;
 
 use crate::procfs::{Status, parse_status};
 use crate::sys::worker::{Side, fork};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::sys::{host, kcmp, pagemap, pidfd, process, ptrace};
 
 const CLONE_NEWPID: u64 = 0x2000_0000;
@@ -274,5 +276,14 @@ fn priorities(status: &Status) -> Finding {
             Grade::Limited,
             "without CAP_SYS_NICE a restart cannot give real-time policies or lower nice values",
         )
+    }
+}
+
+/// Allows this process as many open files as it may have: a checkpoint holds some of each process and each open file of a
+/// tree, a restart too. For processes that are there for one of the two alone.
+pub fn allow_many_files() {
+    // Without it a big tree fails later, and says why.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }

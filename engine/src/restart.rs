@@ -57,7 +57,7 @@ pub struct Options {
 }
 
 /// A restarted process. It runs, and is a child of the caller unless it was detached.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Restarted {
     /// The child to wait for: the process itself, or the init of the namespace that was made for it.
     pub child: i32,
@@ -65,6 +65,8 @@ pub struct Restarted {
     pub pid: i32,
     /// The process as it sees itself.
     pub own_pid: i32,
+    /// It and its descendants, zombies apart, as the caller sees them.
+    pub pids: Vec<i32>,
 }
 
 /// Why nothing was restarted.
@@ -160,9 +162,11 @@ pub fn restart<R: Read + Send>(
         identity = identity::in_namespace(pid, std::io::ErrorKind::AlreadyExists.into()).map_err(unnamed)?;
         stubs = raise(&identity);
     }
-    finish(stubs?, &mut reader, first, &tree, opened, progress)?;
+    let mut stubs = stubs?;
+    let pids = stubs.living().map(|stub| stub.pid).collect();
+    finish(stubs, &mut reader, first, &tree, opened, progress)?;
     let child = identity.keep();
-    Ok(Restarted { child, pid: identity.pid, own_pid: pid as i32 })
+    Ok(Restarted { child, pid: identity.pid, own_pid: pid as i32, pids })
 }
 
 /// Replaces a running process by the one in the image, as an execve(2) does: its PID, parent, process group and session

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use crate::arch;
 use crate::procfs::Proc;
@@ -46,6 +47,17 @@ pub enum TargetError {
     /// New threads or children kept appearing.
     #[error("process {0} starts threads or children faster than they can be stopped; try again")]
     Busy(i32),
+    /// It does not stop.
+    #[error(
+        "thread {tid} of process {pid} is in a wait that cannot be interrupted, such as a vfork(2) whose child has not \
+         started a program yet; try again"
+    )]
+    Stuck {
+        /// The process.
+        pid: i32,
+        /// The thread.
+        tid: i32,
+    },
     /// Whoever takes the checkpoint is a descendant of what is to stand still.
     #[error(
         "process {pid} cannot be checkpointed by its own child {child}: run stasis from outside, or leave its children out \
@@ -97,6 +109,9 @@ pub struct Target {
     way_back: Option<WayBack>,
 }
 
+/// How long a thread may take to stop.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Rounds of looking for new threads before giving up.
 const MAX_ROUNDS: usize = 100;
 
@@ -118,7 +133,7 @@ impl Target {
         ptrace::seize(pid, false)
             .and_then(|()| ptrace::interrupt(pid))
             .map_err(|source| TargetError::Seize { pid, source })?;
-        target.adopt(pid);
+        target.adopt(pid)?;
         if target.threads.iter().any(|t| t.gone) { Err(TargetError::Died { pid }) } else { Ok(target) }
     }
 
@@ -149,21 +164,22 @@ impl Target {
                     Err(e) if e.raw_os_error() == Some(libc::ESRCH) => return Err(TargetError::Gone(pid)),
                     Err(source) => {
                         for tid in seized {
-                            target.adopt(tid);
+                            target.adopt(tid)?;
                         }
                         return Err(TargetError::Seize { pid: tid, source });
                     }
                 }
             }
-            for tid in seized {
-                target.adopt(tid);
-            }
+            // All of them, so that those who have stopped can be let go of.
+            let adopted: Vec<_> = seized.into_iter().map(|tid| target.adopt(tid)).collect();
+            adopted.into_iter().collect::<Result<(), _>>()?;
         }
         Err(TargetError::Busy(pid))
     }
 
-    /// Waits for the stop of a thread that was asked to stop, and notes how it was found.
-    fn adopt(&mut self, tid: i32) {
+    /// Waits for the stop of a thread that was asked to stop, and notes how it was found. One that has ended is no error.
+    fn adopt(&mut self, tid: i32) -> Result<(), TargetError> {
+        let mut stuck = false;
         let mut thread = Thread {
             tid,
             // Overwritten below; a thread that is gone has no registers that matter.
@@ -191,9 +207,13 @@ impl Target {
                     thread.gone = ptrace::set_regs(tid, &thread.regs).is_err();
                 }
             }
-            Err(_) => thread.gone = true,
+            Err(error) => {
+                thread.gone = true;
+                stuck = matches!(error, TargetError::Stuck { .. });
+            }
         }
         self.threads.push(thread);
+        if stuck { Err(TargetError::Stuck { pid: self.pid, tid }) } else { Ok(()) }
     }
 
     /// The leader.
@@ -324,18 +344,23 @@ impl Thread {
     /// stop.
     fn wait_event(&mut self) -> Result<Option<i32>, TargetError> {
         loop {
-            match ptrace::wait(self.tid) {
-                Ok((_, Stop::Event)) => return Ok(None),
-                Ok((_, Stop::Group(sig))) => return Ok(Some(sig)),
-                Ok((_, Stop::Signal(sig))) => {
+            match ptrace::wait_for(self.tid, PATIENCE) {
+                Ok(Some(Stop::Event)) => return Ok(None),
+                Ok(Some(Stop::Group(sig))) => return Ok(Some(sig)),
+                Ok(Some(Stop::Signal(sig))) => {
                     ptrace::cont(self.tid, sig)
                         .map_err(|source| TargetError::Call { tid: self.tid, source })?;
                 }
-                Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
+                Ok(Some(Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
                     self.gone = true;
                     return Err(TargetError::Died { pid: self.tid });
                 }
-                Ok((_, Stop::Syscall | Stop::Other(_))) => {
+                // Only a thread that has stopped can be let go of; this one is when we end.
+                Ok(None) => {
+                    self.gone = true;
+                    return Err(TargetError::Stuck { pid: self.tid, tid: self.tid });
+                }
+                Ok(Some(Stop::Syscall | Stop::Other(_))) => {
                     ptrace::cont(self.tid, 0)
                         .map_err(|source| TargetError::Call { tid: self.tid, source })?;
                 }

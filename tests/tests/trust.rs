@@ -379,6 +379,16 @@ fn a_pipe_that_somebody_else_has_too_is_not_quietly_cut_in_two() {
 }
 
 #[test]
+fn a_vfork_that_does_not_end_is_told_and_nobody_is_held_up() {
+    let dir = host::workdir();
+    let mut victim = Program::victim(VICTIM, "vforked", dir.path()).expect("the victim gets ready");
+    refused(victim.pid(), &["vfork(2)", "try again"]);
+    send(host::child_of(victim.pid()).expect("the child"), Signal::SIGKILL);
+    victim.go();
+    victim.finish().must_be_intact();
+}
+
+#[test]
 fn a_file_that_lives_on_under_another_name_is_not_quietly_made_two() {
     let dir = host::workdir();
     let mut victim = Program::victim(VICTIM, "othername", dir.path()).expect("the victim gets ready");

@@ -87,6 +87,7 @@ fn no_kind_of_victim_is_forgotten() {
         "othername",
         "sharedpipe",
         "lonely",
+        "vforked",
         "ballast",
         "vessel",
     ];

@@ -70,6 +70,19 @@ KIND(lonely, "a child that may be killed at any time")
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "its status is %#x", status);
 }
 
+KIND(vforked, "in the middle of a vfork, whose child is to be killed")
+{
+	pid_t child = vfork();
+	if (child == 0) {
+		say_ready();
+		for (;;)
+			pause();
+	}
+	int status;
+	CHECK_EQ(waitpid(child, &status, 0), child, "the child of vfork");
+	wait_for_go();
+}
+
 KIND(sharedpipe, "both ends of a pipe, which a child has too; the child's pid is in `child`")
 {
 	int ends[2], told[2];

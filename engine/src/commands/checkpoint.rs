@@ -74,6 +74,7 @@ fn work(args: &Checkpoint, output: Option<&Path>, worker: &Worker) -> Result<(),
         return Err(anyhow!("an image is not written to a terminal")).hint("name a file with -o");
     }
     wait_for_others(args.pid, worker);
+    stasis_engine::host::allow_many_files();
     if args.rev == 1 {
         return revision_1(args, sink, &name);
     }

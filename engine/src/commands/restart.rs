@@ -57,6 +57,7 @@ fn start(args: &Restart, caught: &AtomicUsize) -> Result<Restarted, Failure> {
         }
         None => None,
     };
+    stasis_engine::host::allow_many_files();
     let options = Options {
         redirects: args.fds.iter().cloned().collect::<BTreeMap<u32, PathBuf>>(),
         force_files: args.force_files,
@@ -74,9 +75,11 @@ fn start(args: &Restart, caught: &AtomicUsize) -> Result<Restarted, Failure> {
     if let Some((path, mut file)) = pid_file {
         let written = writeln!(file, "{}", restarted.pid).and_then(|()| file.commit());
         if let Err(error) = written {
-            // Nobody could find it.
-            let _ = kill(Pid::from_raw(restarted.pid), Signal::SIGKILL);
-            let context = format!("{} could not be written, the process was ended again", path.display());
+            // Nobody could find them.
+            for pid in &restarted.pids {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            let context = format!("{} could not be written, the program was ended again", path.display());
             return Err(anyhow::Error::new(error).context(context).into());
         }
     }

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use libc::{c_int, c_uint, c_void, pid_t};
 
@@ -109,6 +110,25 @@ pub fn wait(tid: pid_t) -> io::Result<(pid_t, Stop)> {
             return Err(err);
         }
     }
+}
+
+/// The same for one tracee, for no longer than `patience`; nothing if it did not change by then.
+pub fn wait_for(tid: pid_t, patience: Duration) -> io::Result<Option<Stop>> {
+    const AT_ONCE: u32 = 200;
+    const PAUSE: Duration = Duration::from_micros(200);
+    let since = Instant::now();
+    for round in 0.. {
+        let mut status: c_int = 0;
+        // SAFETY: `status` outlives the call.
+        match unsafe { libc::waitpid(tid, &mut status, libc::__WALL | libc::WNOHANG) } {
+            0 if round < AT_ONCE => std::thread::yield_now(),
+            0 if since.elapsed() < patience => std::thread::sleep(PAUSE),
+            0 => break,
+            1.. => return Ok(Some(decode(status))),
+            _ => return Err(io::Error::last_os_error()),
+        }
+    }
+    Ok(None)
 }
 
 fn decode(status: c_int) -> Stop {

@@ -84,6 +84,7 @@ impl Job<'_> {
         let _ = nix::sys::prctl::set_name(c"stasis-worker");
         // Our parent's end, among others: what is begun is called off in order.
         let _ = signal_hook::flag::register(SIGTERM, Arc::new(AtomicBool::new(false)));
+        stasis_engine::host::allow_many_files();
         let reply =
             match front.try_clone().map_err(from_io).and_then(|socket| self.perform(&Worker::of(socket))) {
                 Ok(reply) => reply,
