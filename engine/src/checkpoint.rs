@@ -69,8 +69,10 @@ pub struct Answer {
 /// Parts of the process that are there for the checkpoint only, so they are neither in the image nor in its way.
 #[derive(Debug, Clone, Default)]
 pub struct LeaveOut {
-    /// Numbers of descriptors.
+    /// Numbers of descriptors of the root.
     pub fds: Vec<i32>,
+    /// Numbers of descriptors of our own, whose descriptions a process of the tree may have by a fork(2) in between.
+    pub ours: Vec<i32>,
     /// Number of the descriptor that the image goes to. After a restart it leads to where the standard descriptor of that
     /// number of whoever restarts leads, and to /dev/null if it is none.
     pub image: Option<i32>,

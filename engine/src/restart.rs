@@ -13,11 +13,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek as _, SeekFrom, Write as _};
-use std::os::fd::AsRawFd;
+use std::io::{ErrorKind, Read, Seek as _, SeekFrom, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stasis_format::encoding::Encoding;
 use stasis_format::error::ReadError;
 use stasis_format::extent::ExtentHead;
@@ -182,7 +183,7 @@ pub fn into(
 ) -> Result<(), NotReplaced> {
     let unharmed = NotReplaced::Unharmed;
     progress.step("read");
-    let mut image = validated(image).map_err(unharmed)?;
+    let mut image = validated(image, progress).map_err(unharmed)?;
     let mut reader = Reader::new(&mut image);
     let (mut tree, first) = read_metadata(&mut reader).map_err(unharmed)?;
 
@@ -247,7 +248,7 @@ impl Progress for PastReturn<'_> {
 
 /// Reads an image to its end, every checksum compared, and gives it back from its beginning: the file itself, or a copy
 /// in memory of what can be read only once.
-fn validated(image: &mut File) -> Result<File, Error> {
+fn validated(image: &mut File, progress: &dyn Progress) -> Result<File, Error> {
     let io = |source| Error::Read(ReadError::Io { offset: 0, source });
     let start = image.stream_position();
     let seekable = start.is_ok() && image.metadata().is_ok_and(|m| m.is_file());
@@ -257,7 +258,8 @@ fn validated(image: &mut File) -> Result<File, Error> {
         return image.try_clone().map_err(io);
     }
     let mut copy = File::from(sys::mem::memfd(b"stasis-image", false).map_err(io)?);
-    read_all(Tee { source: image, copy: &mut copy })?;
+    read_all(Tee { source: image, copy: &mut copy, progress })
+        .map_err(|error| if progress.cancelled() { Error::Cancelled } else { error })?;
     copy.rewind().map_err(io)?;
     Ok(copy)
 }
@@ -281,15 +283,34 @@ fn undecodable(extent: &ExtentHead, why: &dyn std::fmt::Display) -> Error {
     Error::Host(format!("the extent at offset {:#x} cannot be decoded: {why}", extent.offset))
 }
 
-/// Keeps a copy of what is read.
+/// Keeps a copy of what is read, and waits for a source that is slow, a nonblocking one too, until it is called off.
 struct Tee<'a> {
     source: &'a mut File,
     copy: &'a mut File,
+    progress: &'a dyn Progress,
 }
 
 impl Read for Tee<'_> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.source.read(buf)?;
+        /// How often whoever watches is asked whether to give up, in milliseconds.
+        const LOOK_UP: u8 = 200;
+        let n = loop {
+            let mut fds = [PollFd::new(self.source.as_fd(), PollFlags::POLLIN)];
+            let ready = poll(&mut fds, PollTimeout::from(LOOK_UP));
+            if self.progress.cancelled() {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            match ready {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match self.source.read(buf) {
+                // Somebody else has the same description and was quicker.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => break result?,
+            }
+        };
         self.copy.write_all(buf.get(..n).unwrap_or_default())?;
         Ok(n)
     }

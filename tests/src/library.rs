@@ -37,7 +37,13 @@ pub fn directory() -> &'static Path {
         assert!(command.status().expect("cargo can be run").success(), "the library does not build");
         // Test programs stand in target/PROFILE/deps.
         let own = std::env::current_exe().expect("the path of the test program");
-        own.ancestors().nth(2).expect("target/PROFILE").to_owned()
+        let directory = own.ancestors().nth(2).expect("target/PROFILE").to_owned();
+        // As it is installed: programs look for it by this name.
+        let name = directory.join("libstasis.so.0");
+        if let Err(error) = std::os::unix::fs::symlink("libstasis.so", &name) {
+            assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists, "{}: {error}", name.display());
+        }
+        directory
     })
 }
 

@@ -197,6 +197,36 @@ fn the_image_may_come_through_a_pipe() {
     comes_back_in_another(Linked::Shared, None, as_pipe);
 }
 
+/// A nonblocking socket that gives the image a little at a time.
+fn as_nonblocking_socket(dir: &Path) -> Stdio {
+    let Ok(image) = fs::read(dir.join("image")) else { return Stdio::null() };
+    let (reader, mut writer) = std::os::unix::net::UnixStream::pair().expect("a socket");
+    reader.set_nonblocking(true).expect("a nonblocking socket");
+    std::thread::spawn(move || image.chunks(999).try_for_each(|piece| writer.write_all(piece)));
+    std::os::fd::OwnedFd::from(reader).into()
+}
+
+#[test]
+fn the_image_may_come_through_a_nonblocking_socket() {
+    comes_back_in_another(Linked::Archive, None, as_nonblocking_socket);
+}
+
+#[test]
+fn a_helper_that_waits_for_an_image_ends_with_its_caller() {
+    let dir = host::workdir();
+    let other = dir.path().join("other");
+    library::compile("examples/restart.c", &other, Linked::Archive, &[]);
+    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    let mut caller = library::program(&other).stdin(reader).spawn().expect("the program runs");
+    let pid = caller.id().cast_signed();
+    let helper = || host::child_of(pid).and_then(host::child_of);
+    wait::until("the helper to be there", || helper().is_some());
+    let helper = helper().expect("the helper");
+    caller.kill().expect("the program can be killed");
+    end_of(&mut caller, "the killed program");
+    wait::until("the helper to be gone", || !host::is_running(helper));
+}
+
 #[test]
 fn a_static_program_comes_back_in_the_place_of_another_process() {
     comes_back_in_another(Linked::Static, None, as_file);

@@ -7,7 +7,6 @@
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -103,6 +102,7 @@ fn save(request: &Request, mut image: File, worker: &Worker) -> Result<Answer, F
         options.answer = Some(checkpoint::Answer { tid: request.thread, value: 0 });
         options.leave_out = LeaveOut {
             fds: vec![request.socket, request.pidfd],
+            ours: vec![stasis::wire::HELPER_SOCKET],
             image: Some(request.fd),
             // The one that waits for us.
             children: vec![std::os::unix::process::parent_id().cast_signed()],
@@ -168,10 +168,6 @@ fn replace(
 ) -> Result<Answer, Failed> {
     if request.revision == 1 {
         return take_name(request, &image);
-    }
-    if image.metadata()?.file_type().is_fifo() {
-        // A description of our own: that of the caller may be a nonblocking one.
-        image = File::open(format!("/proc/self/fd/{HELPER_IMAGE}"))?;
     }
     let place = Place {
         pid: request.caller,

@@ -10,7 +10,7 @@ use stasis_format::record::{External, Fd, File, Inode};
 use super::inodes::{self, Need};
 use super::{Capture, CaptureError, RestoreError, anon, pipes};
 use crate::model::{Id, Object, Tree};
-use crate::procfs::{self, FdInfo};
+use crate::procfs::{self, FdInfo, Proc};
 use crate::refusal::Loss;
 use crate::stub::{Call, Stub};
 use crate::sys;
@@ -97,11 +97,19 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     // The root has the descriptor that the image goes to; its children may have it from there.
     let is_root = c.tree.tasks.is_empty();
     if let Some(fd) = c.leave_out.image.filter(|fd| is_root && numbers.contains(fd)) {
-        let image = examine(c, &pidfd, fd)?;
+        let image = examine(&c.target.proc, pid, &pidfd, fd)?;
         c.met.to_image = (!leads_back(c, &numbers, &image)).then_some(image);
     }
+    if is_root && !c.leave_out.ours.is_empty() {
+        let own = std::process::id() as i32;
+        let proc = Proc::open(own).map_err(CaptureError::read("our own descriptors", own))?;
+        let pidfd = sys::pidfd::open(own).map_err(CaptureError::read("a pidfd", own))?;
+        for fd in &c.leave_out.ours {
+            c.met.left_out.push(examine(&proc, own, &pidfd, *fd)?);
+        }
+    }
     for fd in numbers {
-        let open = examine(c, &pidfd, fd)?;
+        let open = examine(&c.target.proc, pid, &pidfd, fd)?;
         if is_root && c.leave_out.fds.contains(&fd) {
             c.met.left_out.push(open);
             continue;
@@ -158,16 +166,15 @@ fn stand_in(c: &mut Capture, flags: u32, fd: i32, link: &[u8]) -> Result<File, C
     Ok(file)
 }
 
-fn examine(c: &Capture, pidfd: &OwnedFd, fd: i32) -> Result<Open, CaptureError> {
-    let pid = c.target.pid;
+fn examine(proc: &Proc, pid: i32, pidfd: &OwnedFd, fd: i32) -> Result<Open, CaptureError> {
     let what = || format!("descriptor {fd}");
-    let link = c.target.proc.readlink(&format!("fd/{fd}")).map_err(CaptureError::read(what(), pid))?;
+    let link = proc.readlink(&format!("fd/{fd}")).map_err(CaptureError::read(what(), pid))?;
     let dup = sys::pidfd::getfd(pidfd, fd).map_err(CaptureError::read(what(), pid))?;
     if link == b"anon_inode:[timerfd]" {
         // A periodic timer that has expired is set going again only when it is asked.
         sys::anon::timerfd_touch(&dup).map_err(CaptureError::read(what(), pid))?;
     }
-    let info = c.target.proc.read(&format!("fdinfo/{fd}")).map_err(CaptureError::read(what(), pid))?;
+    let info = proc.read(&format!("fdinfo/{fd}")).map_err(CaptureError::read(what(), pid))?;
     let info = procfs::parse_fdinfo(&info).map_err(CaptureError::parse(format!("fdinfo/{fd}"), pid))?;
     let stat =
         nix::sys::stat::fstat(&dup).map_err(io::Error::from).map_err(CaptureError::read(what(), pid))?;

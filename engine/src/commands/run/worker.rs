@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -191,10 +190,6 @@ impl Job<'_> {
             let done = revision1::sys_restart_here(0, image.as_raw_fd(), 0);
             revision1::set_name(self.asked.tid, done.comm).map_err(|error| failed(libc::EIO, error))?;
             return Ok(Reply { is_delivered: false, value: done.ret });
-        }
-        if image.metadata().map_err(from_io)?.file_type().is_fifo() {
-            // A description of our own: that of the caller may be a nonblocking one.
-            image = File::open(format!("/proc/self/fd/{}", image.as_raw_fd())).map_err(from_io)?;
         }
         let (channel, theirs) = UnixStream::pair().map_err(from_io)?;
         let give = || self.listener.give(self.asked.id, theirs.as_fd());
