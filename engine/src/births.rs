@@ -73,7 +73,7 @@ pub fn plan(tasks: &[TaskState]) -> Result<Plan, Impossible> {
     }
     let mut places: BTreeMap<Id, usize> = BTreeMap::new();
     let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut pids = BTreeSet::new();
+    let (mut pids, mut owned) = (BTreeSet::new(), BTreeSet::new());
     for (i, task) in tasks.iter().enumerate() {
         let parent = places.get(&task.parent);
         match parent {
@@ -87,6 +87,10 @@ pub fn plan(tasks: &[TaskState]) -> Result<Plan, Impossible> {
             return Err(impossible(task, "another process of the image has the same id"));
         }
         places.insert(task.id, i);
+        let parts = [task.task.mm, task.task.files, task.task.fs, task.task.sighand];
+        if !task.is_zombie() && !parts.into_iter().all(|part| owned.insert(part)) {
+            return Err(impossible(task, "it shares with another process what only threads can share here"));
+        }
     }
     let leaders: BTreeSet<u32> = tasks.iter().filter(|t| leads_session(t)).map(|t| t.task.sid).collect();
     let outer = Session::Outer((!leads_session(root)).then_some(root.task.sid));
@@ -339,6 +343,8 @@ mod tests {
     fn task(pid: u32, parent: u32, sid: u32, pgid: u32) -> TaskState {
         let mut state = TaskState { id: pid, parent, ..TaskState::default() };
         (state.task.pid, state.task.sid, state.task.pgid) = (pid, sid, pgid);
+        [state.task.mm, state.task.files, state.task.fs, state.task.sighand] =
+            [1, 2, 3, 4].map(|part| pid * 10 + part);
         state
     }
 
@@ -381,6 +387,9 @@ mod tests {
         assert!(plan(&fatherless).unwrap_err().why.contains("parent"));
         let twins = [task(10, 0, 7, 7), task(10, 10, 7, 7)];
         assert!(plan(&twins).unwrap_err().why.contains("same id"));
+        let mut alike = [task(10, 0, 7, 7), task(11, 10, 7, 7)];
+        alike[1].task.mm = alike[0].task.mm;
+        assert!(plan(&alike).unwrap_err().why.contains("shares"));
         let mut dead = task(10, 0, 7, 7);
         dead.task.state = ZOMBIE;
         assert!(plan(std::slice::from_ref(&dead)).is_err());

@@ -11,14 +11,14 @@
 //! Nothing of the image runs before step 7, so an image that turns out to be damaged at its last byte has had no
 //! effect. Undone on failure: the [`Stub`] guards kill the processes being built; files made for them never had a name.
 
+mod replace;
+mod source;
+
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd};
-use std::os::unix::ffi::OsStrExt as _;
+use std::io::Read;
+use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stasis_format::encoding::Encoding;
 use stasis_format::error::ReadError;
 use stasis_format::extent::ExtentHead;
@@ -30,7 +30,7 @@ use crate::arch;
 use crate::births::{self, Plan, Stubs};
 use crate::checkpoint::uuid;
 use crate::identity::{self, Identity};
-use crate::model::{BuildError, Builder, MmState, Object, TaskState, Tree};
+use crate::model::{BuildError, Builder, MmState, TaskState, Tree};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
 use crate::state::files::{self, Opened, Redirects};
@@ -38,7 +38,9 @@ use crate::state::fill::{Filler, Space};
 use crate::state::{RestoreError, anon, creds, fs, inodes, locks, memory, signals, task, thread, timers};
 use crate::stub::{Call, Stub, StubError};
 use crate::sys::{self, process};
-use crate::takeover::{self, Place, TakeoverError};
+use crate::takeover::TakeoverError;
+
+pub use replace::{NotReplaced, into};
 
 /// The steps in order, as [`Progress::step`] announces them.
 pub const STEPS: &[&str] = &["read", "host", "open", "create", "contents", "build", "go"];
@@ -109,17 +111,6 @@ pub enum Error {
     Cancelled,
 }
 
-/// Why a process was not replaced.
-#[derive(Debug, thiserror::Error)]
-pub enum NotReplaced {
-    /// It is as it was.
-    #[error(transparent)]
-    Unharmed(Error),
-    /// It was in the middle of becoming another, and has been ended.
-    #[error("the process could not be replaced and has ended: {0}")]
-    Lost(Error),
-}
-
 /// Restarts the image that `source` gives, and takes not one byte behind its TAIL.
 pub fn restart<R: Read + Send>(
     source: R,
@@ -170,150 +161,8 @@ pub fn restart<R: Read + Send>(
     Ok(Restarted { child, pid: identity.pid, own_pid: pid as i32, pids })
 }
 
-/// Replaces a running process by the one in the image, as an execve(2) does: its PID, parent, process group and session
-/// stay. Takes not one byte behind the image's TAIL.
-///
-/// All of the image is read and judged first, so that an error of that kind leaves the process as it was. What fails
-/// after the process has begun to be another one ends it, as the kernel does in execve(2).
-pub fn into(
-    place: &Place,
-    image: &mut File,
-    opts: &Options,
-    progress: &dyn Progress,
-) -> Result<(), NotReplaced> {
-    let unharmed = NotReplaced::Unharmed;
-    progress.step("read");
-    let mut image = validated(image, progress).map_err(unharmed)?;
-    let mut reader = Reader::new(&mut image);
-    let (mut tree, first) = read_metadata(&mut reader).map_err(unharmed)?;
-
-    progress.step("host");
-    check_host(&tree).map_err(unharmed)?;
-
-    progress.step("open");
-    let redirects = Redirects { paths: opts.redirects.clone(), standard: Some(place.standard()) };
-    let mut opened = files::open_all(&tree, &redirects, opts.force_files).map_err(|e| unharmed(e.into()))?;
-    files::move_up(&tree, &mut opened).map_err(|e| unharmed(e.into()))?;
-    let highest = opened.inherited().map(AsRawFd::as_raw_fd).max().unwrap_or(0);
-    if !place.has_room(highest) {
-        let why = format!("process {} may not have {highest} open files (ulimit -Hn)", place.pid);
-        return Err(unharmed(Error::Host(why)));
-    }
-    let root = root_of(&tree).map_err(unharmed)?;
-    let exe = part(&tree.mms, root.task.mm, "address space").map_err(unharmed)?.mm.exe;
-    let left = creds::after_exec(&creds_of(place.pid).map_err(unharmed)?);
-    check_creds(&tree, &left).map_err(unharmed)?;
-    renumber(&mut tree, place.pid as u32);
-    let plan = plan(&tree).map_err(unharmed)?;
-    check_ids(&tree, &plan, &left).map_err(unharmed)?;
-
-    progress.step("create");
-    if progress.cancelled() {
-        return Err(unharmed(Error::Cancelled));
-    }
-    // Any program would do; with the image's own /proc/PID/exe is right without a privilege.
-    let named = PathBuf::from(std::ffi::OsStr::from_bytes(tree.path_of(exe)));
-    let programs: Vec<PathBuf> = [Some(named), std::env::current_exe().ok()].into_iter().flatten().collect();
-    let (mut stub, socket) = place.take(&programs).map_err(|failure| match failure {
-        takeover::Failure::Unharmed(e) => NotReplaced::Unharmed(e.into()),
-        takeover::Failure::Lost(e) => NotReplaced::Lost(e.into()),
-    })?;
-    let rest = || -> Result<(), Error> {
-        empty(&mut stub, &tree)?;
-        task::raise_rlimits(&mut stub)?;
-        timers::disarm(&mut stub)?;
-        place.pass(&mut stub, socket, &opened)?;
-        let stubs = Stubs::raise(stub, &plan, &tree.tasks)?;
-        finish(stubs, &mut reader, first, &tree, opened, &PastReturn(progress))
-    };
-    rest().map_err(NotReplaced::Lost)
-}
-
-/// Progress that can no longer be called off.
-struct PastReturn<'a>(&'a dyn Progress);
-
-impl Progress for PastReturn<'_> {
-    fn step(&self, name: &'static str) {
-        self.0.step(name);
-    }
-
-    fn total(&self, bytes: u64) {
-        self.0.total(bytes);
-    }
-
-    fn advance(&self, bytes: u64) {
-        self.0.advance(bytes);
-    }
-}
-
-/// Reads an image to its end, every checksum compared, and gives it back from its beginning: the file itself, or a copy
-/// in memory of what can be read only once.
-fn validated(image: &mut File, progress: &dyn Progress) -> Result<File, Error> {
-    let io = |source| Error::Read(ReadError::Io { offset: 0, source });
-    let start = image.stream_position();
-    let seekable = start.is_ok() && image.metadata().is_ok_and(|m| m.is_file());
-    if let (true, Ok(start)) = (seekable, start) {
-        read_all(&mut *image)?;
-        image.seek(SeekFrom::Start(start)).map_err(io)?;
-        return image.try_clone().map_err(io);
-    }
-    let mut copy = File::from(sys::mem::memfd(b"stasis-image", false).map_err(io)?);
-    read_all(Tee { source: image, copy: &mut copy, progress })
-        .map_err(|error| if progress.cancelled() { Error::Cancelled } else { error })?;
-    copy.rewind().map_err(io)?;
-    Ok(copy)
-}
-
-fn read_all<R: Read>(source: R) -> Result<(), Error> {
-    let mut reader = Reader::new(source);
-    let mut data = Vec::new();
-    while let Some(event) = reader.next_event()? {
-        if let Event::Extent(extent) = event {
-            reader.extent_data(&mut data)?;
-            // What is damaged inside of its encoding shows only here.
-            if !matches!(extent.encoding, Encoding::NONE | Encoding::ZERO) {
-                decode_extent(&extent, &data).map_err(|e| undecodable(&extent, &e))?;
-            }
-        }
-    }
-    Ok(())
-}
-
 fn undecodable(extent: &ExtentHead, why: &dyn std::fmt::Display) -> Error {
     Error::Host(format!("the extent at offset {:#x} cannot be decoded: {why}", extent.offset))
-}
-
-/// Keeps a copy of what is read, and waits for a source that is slow, a nonblocking one too, until it is called off.
-struct Tee<'a> {
-    source: &'a mut File,
-    copy: &'a mut File,
-    progress: &'a dyn Progress,
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        /// How often whoever watches is asked whether to give up, in milliseconds.
-        const LOOK_UP: u8 = 200;
-        let n = loop {
-            let mut fds = [PollFd::new(self.source.as_fd(), PollFlags::POLLIN)];
-            let ready = poll(&mut fds, PollTimeout::from(LOOK_UP));
-            if self.progress.cancelled() {
-                return Err(ErrorKind::ConnectionAborted.into());
-            }
-            match ready {
-                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
-                Ok(_) => {}
-                Err(error) => return Err(error.into()),
-            }
-            match self.source.read(buf) {
-                // Somebody else has the same description and was quicker.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                result => break result?,
-            }
-        };
-        self.copy.write_all(buf.get(..n).unwrap_or_default())?;
-        Ok(n)
-    }
 }
 
 fn root_of(tree: &Tree) -> Result<&TaskState, Error> {
@@ -331,66 +180,6 @@ fn check_creds(tree: &Tree, ours: &Creds) -> Result<(), Error> {
     let threads = tree.tasks.iter().flat_map(|t| &t.threads);
     let mut wanted = threads.filter_map(|thread| tree.creds.get(&thread.thread.creds));
     wanted.try_for_each(|want| creds::check(want, ours)).map_err(Error::Host)
-}
-
-/// Whether a process that is replaced can have the children of the image: it knows them by their ids, which a namespace of
-/// its own cannot give it any more.
-fn check_ids(tree: &Tree, plan: &Plan, ours: &Creds) -> Result<(), Error> {
-    const CAP_SYS_ADMIN: u64 = 1 << 21;
-    const CAP_CHECKPOINT_RESTORE: u64 = 1 << 40;
-    let [root, rest @ ..] = tree.tasks.as_slice() else { return Ok(()) };
-    if rest.is_empty() {
-        return Ok(());
-    }
-    if ours.cap_effective & (CAP_SYS_ADMIN | CAP_CHECKPOINT_RESTORE) == 0 {
-        return Err(Error::Rights(format!(
-            "the image holds {} processes, and to give children their ids takes CAP_CHECKPOINT_RESTORE; run stasis restart, \
-             which can make them a namespace",
-            tree.tasks.len()
-        )));
-    }
-    let mut ids = births::ids(plan, &tree.tasks);
-    // Threads of the root itself do with other ids.
-    ids.retain(|id| root.threads.iter().all(|thread| thread.thread.tid != *id));
-    match births::taken(&ids).as_slice() {
-        [] => Ok(()),
-        taken => Err(Error::Busy(taken.to_vec())),
-    }
-}
-
-/// Makes the image that of a process with another id, and in another session and group.
-fn renumber(tree: &mut Tree, pid: u32) {
-    let Some(t) = tree.tasks.first_mut() else { return };
-    let old = std::mem::replace(&mut t.task.pid, pid);
-    let (led_session, led_group) = (t.task.sid == old, t.task.pgid == old);
-    let root = t.id;
-    if let Some(leader) = t.threads.first_mut() {
-        leader.former_tid = (leader.thread.tid != pid).then_some(leader.thread.tid);
-        leader.thread.tid = pid;
-    }
-    t.posix_timers.iter_mut().filter(|timer| timer.tid == old).for_each(|timer| timer.tid = pid);
-    for t in &mut tree.tasks {
-        if t.parent == root {
-            t.task.ppid = pid;
-        }
-        // The session and group of whoever is replaced, whatever their numbers.
-        if led_session && t.task.sid == old {
-            t.task.sid = 0;
-        }
-        if led_group && t.task.pgid == old {
-            t.task.pgid = 0;
-        }
-    }
-    for file in tree.files.values_mut().filter(|file| file.owner == old as i32) {
-        file.owner = pid as i32;
-    }
-    for object in tree.objects.values_mut() {
-        if let Object::Pidfd(p) = object
-            && p.pid == old
-        {
-            p.pid = pid;
-        }
-    }
 }
 
 /// What a process of the image is made of, beside its stub.
