@@ -21,6 +21,7 @@ fn main() {
         ("caller", &["-pthread", "-pie"], &caller),
         ("caller-static", &["-pthread", "-static"], &caller),
         ("victim-bare", &["-static", "-nostdlib", "-ffreestanding"], &bare),
+        ("victim-bare-family", &["-static", "-nostdlib", "-ffreestanding", "-DFAMILY"], &bare),
     ] {
         let program = out.join(name);
         compile(Command::new(compiler()).args(checks).args(flags).arg("-o").arg(&program).args(sources));

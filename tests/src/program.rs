@@ -17,6 +17,8 @@ pub const VICTIM_STATIC: &str = env!("VICTIM_STATIC");
 
 /// The program that uses no library, with a very small image.
 pub const VICTIM_BARE: &str = env!("VICTIM_BARE");
+/// The same with a child, and another one that has ended.
+pub const VICTIM_BARE_FAMILY: &str = env!("VICTIM_BARE_FAMILY");
 
 /// The program that makes the calls `checkpoint` and `restart`, linked against the shared C library.
 pub const CALLER: &str = env!("CALLER");
