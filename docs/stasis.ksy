@@ -200,7 +200,7 @@ types:
     seq:
       - id: state
         type: u4
-        doc: "State of the task, 0 is running. Bits: 0x1 INTERRUPTIBLE, 0x2 UNINTERRUPTIBLE, 0x4 STOPPED, 0x8 TRACED."
+        doc: "State of the task, 0 is running. Bits: 0x0 RUNNING, 0x1 INTERRUPTIBLE, 0x2 UNINTERRUPTIBLE, 0x4 STOPPED, 0x8 TRACED."
       - id: exit_state
         type: u4
         doc: "Exit state, 0 for a task that lives."
