@@ -261,6 +261,11 @@ impl Sharing {
 }
 
 impl Member {
+    /// The object that this part of it is, 0 for none.
+    pub fn part(&self, part: Shared) -> u32 {
+        self.parts[part as usize]
+    }
+
     /// `4242 sort`.
     pub fn name(&self) -> String {
         if self.comm.is_empty() { self.pid.to_string() } else { format!("{} {}", self.pid, self.comm) }

@@ -2,7 +2,7 @@
 //! without browser types, so that any source of bytes will do.
 
 use crate::proto::{Opened, Reply, Request, Space};
-use crate::session::{Hunt, MAX_ANSWER, Search, Session, Strings, Verify};
+use crate::session::{Comparing, Hunt, MAX_ANSWER, Search, Session, Strings, Verify};
 use stasis_format::ReadAt;
 use stasis_format::limits::PAGE;
 
@@ -18,11 +18,12 @@ pub struct Desk<S> {
     session: Option<Session<S>>,
     verify: Option<Verify>,
     hunt: Option<Hunt>,
+    comparing: Option<Comparing<S>>,
 }
 
 impl<S> Default for Desk<S> {
     fn default() -> Self {
-        Self { session: None, verify: None, hunt: None }
+        Self { session: None, verify: None, hunt: None, comparing: None }
     }
 }
 
@@ -109,9 +110,26 @@ impl<S: ReadAt + Clone> Desk<S> {
             }
             Request::Compare { name } => {
                 let other = Session::open(other.ok_or("no file came along")?, name, None)?;
-                plain(Reply::Compared(session.compare(&other)?))
+                self.comparing = Some(session.compare(other)?);
+                self.compare(now)
+            }
+            Request::CompareStep => self.compare(now),
+        }
+    }
+
+    fn compare(&mut self, now: impl Fn() -> f64) -> Answer {
+        let (Some(session), Some(mut comparing)) = (&mut self.session, self.comparing.take()) else {
+            return Err("nothing is being compared".into());
+        };
+        let until = now() + STEP_MS;
+        while now() < until {
+            if session.compare_step(&mut comparing)? {
+                return Ok((Reply::Compared(comparing.finish()), None));
             }
         }
+        let (done, total) = comparing.progress();
+        self.comparing = Some(comparing);
+        Ok((Reply::Comparing { done, total }, None))
     }
 
     fn hunt(&mut self, now: impl Fn() -> f64) -> Answer {

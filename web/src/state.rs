@@ -7,8 +7,8 @@ mod zoom;
 pub use hex::{Blocks, Hex, ROW, ROW_PX};
 pub use zoom::Zoom;
 
-use crate::proto::{Comparison, Hit, Map, Opened, Record, Request, Row, Scope, Space, Task};
-use crate::text::{Pattern, Place};
+use crate::proto::{Comparison, Hit, Map, Opened, Process, Record, Request, Row, Scope, Space, Task};
+use crate::text::{Pattern, Place, Whose};
 
 /// Rows of the tree that are asked for beyond the visible ones, on both sides.
 const MARGIN: u32 = 40;
@@ -37,7 +37,7 @@ impl Tab {
     /// All, in order, by name.
     pub const ALL: [(Self, &'static str); 7] = [
         (Self::Record, "Record"),
-        (Self::Tasks, "Threads"),
+        (Self::Tasks, "Processes"),
         (Self::Memory, "Memory"),
         (Self::Files, "Descriptors"),
         (Self::Signals, "Signals"),
@@ -144,6 +144,11 @@ pub struct State {
     pub blocks: Blocks,
     pub task_id: u32,
     pub task: Option<Task>,
+    /// Thread whose registers are shown, by its place in the list.
+    pub thread: usize,
+    /// First thread and first descriptor in sight.
+    pub threads_top: u32,
+    pub fds_top: u32,
     pub map: Option<Map>,
     pub map_log: bool,
     pub map_sort: SortBy,
@@ -155,7 +160,8 @@ pub struct State {
     pub saving: Option<Saving>,
     pub search: Searching,
     pub comparison: Option<Comparison>,
-    pub comparing: bool,
+    /// Bytes of memory compared and in all, while it runs.
+    pub comparing: Option<(u64, u64)>,
     pub verifying: Option<(u64, u64)>,
     pub findings_open: bool,
     pub error: Option<String>,
@@ -202,6 +208,9 @@ pub enum Action {
     Tab(Tab),
     TabMove(i32),
     Task(u32),
+    Thread(usize),
+    ThreadsScrolled(u32),
+    FdsScrolled(u32),
     Address {
         mm: u32,
         address: u64,
@@ -258,6 +267,7 @@ pub enum Action {
         len: u64,
     },
     Compare(String),
+    CompareCancel,
     Export,
     SaveSelection,
     SaveArea {
@@ -426,11 +436,12 @@ impl State {
                 }
             }
             Action::Task(id) => {
-                self.task_id = id;
-                self.map = None;
-                self.task = None;
+                self.choose(id);
                 self.ask_task(&mut out);
             }
+            Action::Thread(at) => self.thread = at,
+            Action::ThreadsScrolled(top) => self.threads_top = top,
+            Action::FdsScrolled(top) => self.fds_top = top,
             Action::Address { mm, address } => {
                 self.jumped = true;
                 self.show_address(mm, address, 1, &mut out);
@@ -513,11 +524,12 @@ impl State {
             },
             Action::SearchCancel => self.search.running = None,
             Action::Compare(name) => {
-                self.comparing = true;
+                self.comparing = Some((0, 1));
                 self.comparison = None;
                 self.tab = Tab::Compare;
                 out.push(Command::Attach(Request::Compare { name }));
             }
+            Action::CompareCancel => self.comparing = None,
             Action::Export => out.push(Command::Ask(Request::Export)),
             Action::SaveSelection => {
                 let (offset, end) = self.hex.selection;
@@ -568,7 +580,10 @@ impl State {
         let end = start.saturating_add(len);
         let name = match space {
             Space::File => format!("{start:#x}-{end:#x}.bin"),
-            Space::Memory(mm) => format!("memory-{mm}-{start:#x}-{end:#x}.bin"),
+            Space::Memory(mm) => match self.owner(mm) {
+                Some(process) => format!("memory-of-{}-{start:#x}-{end:#x}.bin", process.pid),
+                None => format!("memory-{mm}-{start:#x}-{end:#x}.bin"),
+            },
         };
         self.saving = Some(Saving { name, space, start, at: start, end });
         self.ask_piece(out);
@@ -587,9 +602,35 @@ impl State {
 
     /// The same for an address in memory.
     fn address_in(&mut self, mm: u32, address: u64) -> Command {
-        let first = self.image.iter().flat_map(|image| &image.tasks).map(|task| task.mm).find(|mm| *mm != 0);
-        let of = if first == Some(mm) { String::new() } else { format!("&mm={mm}") };
+        let first = self.processes().map(|task| task.mm).find(|mm| *mm != 0);
+        let of = match self.owner(mm) {
+            _ if first == Some(mm) => String::new(),
+            Some(process) => format!("&pid={}", process.pid),
+            None => format!("&mm={mm}"),
+        };
         self.address(format!("vaddr={address:#x}{of}"))
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &Process> + Clone {
+        self.image.iter().flat_map(|image| &image.tasks)
+    }
+
+    /// The process whose memory this object is: the chosen one if it is its, too.
+    pub fn owner(&self, mm: u32) -> Option<&Process> {
+        let mut owners = self.processes().filter(|task| mm != 0 && task.mm == mm);
+        owners.clone().find(|task| task.id == self.task_id).or_else(|| owners.next())
+    }
+
+    /// The process that is chosen.
+    pub fn chosen(&self) -> Option<&Process> {
+        self.processes().find(|task| task.id == self.task_id)
+    }
+
+    fn choose(&mut self, id: u32) {
+        if self.task_id != id {
+            (self.task_id, self.task, self.map) = (id, None, None);
+            (self.thread, self.threads_top, self.fds_top, self.map_top) = (0, 0, 0, 0);
+        }
     }
 
     fn ask_rows(&self, always: bool, out: &mut Vec<Command>) {
@@ -603,8 +644,7 @@ impl State {
     }
 
     fn ask_task(&self, out: &mut Vec<Command>) {
-        let known = self.image.iter().flat_map(|image| &image.tasks).find(|task| task.id == self.task_id);
-        if let Some(task) = known {
+        if let Some(task) = self.chosen() {
             if self.task.is_none() {
                 out.push(Command::Ask(Request::Task { id: task.id }));
             }
@@ -651,12 +691,8 @@ impl State {
 
     /// The task whose memory is looked at is the one that is chosen.
     fn choose_memory(&mut self, mm: u32, out: &mut Vec<Command>) {
-        let tasks = self.image.iter().flat_map(|image| &image.tasks);
-        let chosen = tasks.clone().find(|task| task.id == self.task_id).map(|task| task.mm);
-        let other =
-            tasks.clone().find(|task| task.mm == mm).map(|task| task.id).filter(|_| chosen != Some(mm));
-        if let Some(task) = other {
-            (self.task_id, self.task, self.map) = (task, None, None);
+        if let Some(id) = self.owner(mm).map(|task| task.id) {
+            self.choose(id);
         }
         self.ask_task(out);
     }
@@ -719,14 +755,19 @@ impl State {
             Some(Place::Record(record)) => {
                 out.push(Command::Ask(Request::RevealRecord { record }));
             }
-            Some(Place::Address(address, mm)) => {
-                let known = image.tasks.iter().map(|task| task.mm).filter(|known| *known != 0);
-                if let Some(mm) = known
-                    .clone()
-                    .find(|known| Some(*known) == mm)
-                    .or_else(|| image.tasks.iter().map(|task| task.mm).find(|known| *known != 0))
-                {
-                    self.show_address(mm, address, 1, out);
+            Some(Place::Address(address, whose)) => {
+                let mut with_memory = image.tasks.iter().filter(|task| task.mm != 0);
+                let found = match whose {
+                    None => with_memory.next().map(|task| task.mm),
+                    Some(Whose::Pid(pid)) => with_memory.find(|task| task.pid == pid).map(|task| task.mm),
+                    Some(Whose::Object(mm)) => Some(mm),
+                };
+                match (found, whose) {
+                    (Some(mm), _) => self.show_address(mm, address, 1, out),
+                    (None, Some(Whose::Pid(pid))) => {
+                        self.error = Some(format!("the link leads into the memory of process {pid}, which this image does not hold"));
+                    }
+                    (None, _) => self.error = Some("the link leads into memory, and this image holds none".into()),
                 }
             }
             None => {}

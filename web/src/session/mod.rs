@@ -2,28 +2,33 @@
 
 mod compare;
 mod map;
+mod people;
 mod record;
 mod search;
+mod space;
 mod task;
 mod tree;
 mod verdict;
 
+pub use compare::Comparing;
 pub use search::{Hunt, Search, Strings};
 pub use tree::{Node, Tree};
 pub use verdict::{Verify, parse_kernel};
 
-use crate::proto::{Head, Opened, Process, Row, Space};
+use crate::proto::{Head, Opened, Row, Space};
 use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
 use stasis_format::header::{Kind, RECORD_HEADER_LEN};
 use stasis_format::limits::PAGE;
 use stasis_format::memory::MemoryMap;
-use stasis_format::record::{Body, Extent, Index, IndexEnd, Task};
+use stasis_format::record::{Body, Extent, Index, IndexEnd};
+use stasis_format::sharing::Sharing;
 use stasis_format::show;
 use stasis_format::sniff::sniff;
 use stasis_format::validate::Report;
 use stasis_format::walk::{RawRecord, Walk};
 use stasis_format::{IndexReader, ReadAt};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Most records that a walk without an index lists.
 const MAX_WALKED: usize = 1 << 20;
@@ -44,7 +49,12 @@ pub struct Session<S> {
     cut: Option<String>,
     index: Option<IndexReader<S>>,
     maps: HashMap<u32, MemoryMap>,
+    windows: HashMap<u32, Vec<space::Window>>,
+    /// Runs of memory that the image holds: first address, and the one behind.
+    held: HashMap<u32, Vec<(u64, u64)>>,
     areas: HashMap<u32, Vec<map::Named>>,
+    /// Who has what together, once it was asked for.
+    sharing: Option<Rc<Sharing>>,
     report: Report,
     kernel: Option<String>,
     contents: bool,
@@ -62,8 +72,24 @@ impl<S: ReadAt + Clone> Session<S> {
         };
         let tree = Tree::new(nodes);
         let rev = report.revision.unwrap_or(1);
-        let (maps, areas) = Default::default();
-        Ok(Self { source, name, len, rev, tree, cut, index, maps, areas, report, kernel, contents })
+        let (maps, windows, held, areas, sharing) = Default::default();
+        Ok(Self {
+            source,
+            name,
+            len,
+            rev,
+            tree,
+            cut,
+            index,
+            maps,
+            windows,
+            held,
+            areas,
+            sharing,
+            report,
+            kernel,
+            contents,
+        })
     }
 
     /// What the page shows first.
@@ -141,42 +167,13 @@ impl<S: ReadAt + Clone> Session<S> {
                 Ok((out, vec![true; len.div_ceil(PAGE) as usize]))
             }
             Space::Memory(id) => {
-                let (index, map) = self.memory(id)?;
-                let pages = (len / PAGE + 2) as usize;
-                let pages = map.read(index, offset, len, pages).map_err(|e| e.to_string())?;
+                let pages = self.pages(id, offset, len)?;
                 let held = pages.iter().map(|page| page.bytes.is_some()).collect();
                 let fill =
                     |page: stasis_format::memory::Page| page.bytes.unwrap_or_else(|| vec![0; PAGE as usize]);
                 Ok((pages.into_iter().flat_map(fill).collect(), held))
             }
         }
-    }
-
-    /// Where the pages of an object lie, read when they are first asked for.
-    fn memory(&mut self, id: u32) -> Result<(&IndexReader<S>, &MemoryMap)> {
-        let index = self.index.as_ref().ok_or("the image has no index")?;
-        if !self.maps.contains_key(&id) {
-            self.maps.clear();
-            self.maps.insert(id, MemoryMap::open(index, id).map_err(|e| e.to_string())?);
-        }
-        Ok((index, self.maps.get(&id).ok_or("no such memory")?))
-    }
-
-    /// The next pages at or behind an address that the image holds without a gap: first address, and the one behind.
-    fn held_from(&mut self, id: u32, address: u64) -> Result<Option<(u64, u64)>> {
-        let (_, map) = self.memory(id)?;
-        let pieces = map.pieces();
-        let first = pieces.partition_point(|piece| piece.run.end() <= address);
-        let mut rest = pieces.iter().skip(first);
-        let Some(start) = rest.next().map(|piece| piece.run) else { return Ok(None) };
-        let mut end = start.end();
-        for piece in rest {
-            if piece.run.start != end {
-                break;
-            }
-            end = piece.run.end();
-        }
-        Ok(Some((start.start.max(address), end)))
     }
 
     /// Offset and length of what opening reads far from anything else: the records in front of contents.
@@ -226,36 +223,6 @@ impl<S: ReadAt + Clone> Session<S> {
         let inside =
             self.report.findings.iter().filter(|finding| finding.offset >= start && finding.offset < end);
         inside.map(|finding| finding.severity as u8 + 1).max().unwrap_or(0)
-    }
-
-    fn tasks(&self) -> Result<Vec<Process>> {
-        let mut out = Vec::new();
-        if self.rev != 2 {
-            return Ok(out);
-        }
-        for (at, node) in self.tree.nodes.iter().enumerate().filter(|(_, node)| Kind(node.kind) == Task::KIND)
-        {
-            let Some(Body::Task(task)) = self.body(at as u32)? else { continue };
-            let is_task =
-                |owner: &u32| self.tree.node(*owner).is_some_and(|node| Kind(node.kind) == Task::KIND);
-            let threads = self
-                .tree
-                .of(node.id)
-                .filter(|(_, node)| Kind(node.kind) == stasis_format::record::Thread::KIND);
-            out.push(Process {
-                id: node.id,
-                offset: node.offset,
-                depth: self.tree.owners(at as u32).iter().filter(|owner| is_task(owner)).count() as u8,
-                pid: task.pid,
-                pgid: task.pgid,
-                sid: task.sid,
-                comm: show::escape(show::until_nul(&task.comm)),
-                state: choice(task.state, stasis_format::record::TASK_STATES),
-                mm: task.mm,
-                threads: threads.count() as u32,
-            });
-        }
-        Ok(out)
     }
 }
 

@@ -1,12 +1,13 @@
 //! All about one task: threads with registers, descriptors, signals, timers, limits.
 
-use super::{Result, Session, choice};
+use super::{Node, Result, Session, choice};
 use crate::proto::{Fd, Line, Task, Thread};
 use stasis_format::ReadAt;
 use stasis_format::header::Kind;
 use stasis_format::record::{
     Body, CpuX86_64, FILE_KINDS, Itimer, OPEN_FLAGS, PosixTimer, Rlimit, Sigaction, Sigpending, TASK_STATES,
 };
+use stasis_format::sharing::Sharing;
 use stasis_format::show;
 
 /// Descriptors that are listed.
@@ -17,8 +18,11 @@ impl<S: ReadAt + Clone> Session<S> {
     pub fn task(&mut self, id: u32) -> Result<Task> {
         let node = self.tree.object(id).ok_or("there is no such task")?;
         let Some(Body::Task(task)) = self.body(node)? else { return Err("the record is no TASK".into()) };
-        let mut out = Task { id, mm: task.mm, fds: self.fds(task.files)?, ..Task::default() };
-        let own: Vec<_> = self.tree.of(id).collect();
+        let sharing = self.sharing()?;
+        let fds = self.fds(id, task.files, &sharing)?;
+        let mut out = Task { id, mm: task.mm, shares: sharing.parts(id), fds, ..Task::default() };
+        let own: Vec<_> =
+            self.tree.of(id).filter(|(_, node)| Kind(node.kind) == stasis_format::record::Thread::KIND).collect();
         for (at, node) in own {
             if let Some(Body::Thread(thread)) = self.body(at)? {
                 let comm = show::escape(show::until_nul(&thread.comm));
@@ -59,12 +63,14 @@ impl<S: ReadAt + Clone> Session<S> {
         Ok(out)
     }
 
-    fn fds(&self, table: u32) -> Result<Vec<Fd>> {
+    fn fds(&self, task: u32, table: u32, sharing: &Sharing) -> Result<Vec<Fd>> {
         let mut out = Vec::new();
-        let fds = self.tree.of(table).filter(|(_, node)| Kind(node.kind) == stasis_format::record::Fd::KIND);
+        let own = |node: &Node| table != 0 && Kind(node.kind) == stasis_format::record::Fd::KIND;
+        let fds = self.tree.of(table).filter(|(_, node)| own(node));
         for (at, node) in fds.take(MAX_FDS) {
             let Some(Body::Fd(fd)) = self.body(at)? else { continue };
-            let mut row = Fd { offset: node.offset, fd: fd.fd, ..Fd::default() };
+            let shared = sharing.words(task, fd.fd, fd.file);
+            let mut row = Fd { offset: node.offset, fd: fd.fd, shared, ..Fd::default() };
             let file = self.tree.object(fd.file);
             if let Some(Body::File(file)) = file.map(|at| self.body(at)).transpose()?.flatten() {
                 row.kind = choice(file.kind, FILE_KINDS);

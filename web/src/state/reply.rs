@@ -1,6 +1,6 @@
 //! What the worker answers.
 
-use super::{Command, State, Zoom};
+use super::{Command, State, Tab, Zoom};
 use crate::proto::{Reply, Request, Space};
 
 /// Most hits that are kept.
@@ -74,6 +74,15 @@ impl State {
                 let command = self.address(format!("offset={:#x}", record.asked));
                 out.push(command);
                 self.said = record.summary.clone();
+                // Who looks at what belongs to a process means that process: at once where it is named itself, else
+                // where no other view would change under the eyes.
+                let is_task = record.task.is_some() && self.processes().any(|task| task.offset == record.offset);
+                if let Some(id) = record.task.filter(|_| is_task || self.tab == Tab::Record) {
+                    self.choose(id);
+                    if self.tab != Tab::Record {
+                        self.ask_task(out);
+                    }
+                }
                 self.record = Some(*record);
                 if self.hex.space == Space::File && !was_picked {
                     self.select(offset, len, out);
@@ -85,7 +94,10 @@ impl State {
                 self.ask_rows(true, out);
             }
             Reply::Bytes { space, offset, held } => self.blocks.take(space, offset, bytes, held),
-            Reply::Task(task) => self.task = Some(*task),
+            // One that was asked for before another was chosen is late.
+            Reply::Task(task) if task.id == self.task_id => self.task = Some(*task),
+            Reply::Task(_) => {}
+            Reply::Map(map) if self.chosen().is_some_and(|task| task.mm != map.mm) => {}
             Reply::Map(map) => {
                 (self.map, self.map_zoom) = (Some(map), Zoom::default());
                 self.widen(out);
@@ -106,13 +118,22 @@ impl State {
                 }
             }
             Reply::File { name, mime } => out.push(Command::Download { name, mime, bytes }),
+            Reply::Comparing { done, total } => {
+                if self.comparing.is_some() {
+                    self.comparing = Some((done, total));
+                    out.push(Command::Ask(Request::CompareStep));
+                }
+            }
             Reply::Compared(comparison) => {
-                self.comparing = false;
-                self.comparison = Some(comparison);
+                if self.comparing.take().is_some() {
+                    let differ = comparison.changes.len() as u64 + comparison.dropped;
+                    self.said = format!("{}: {differ} records differ", comparison.name);
+                    self.comparison = Some(comparison);
+                }
             }
             Reply::Failed { message } => {
                 self.opening = None;
-                self.comparing = false;
+                self.comparing = None;
                 self.verifying = None;
                 self.search.running = None;
                 self.saving = None;

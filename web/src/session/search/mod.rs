@@ -157,15 +157,30 @@ impl<S: ReadAt + Clone> Session<S> {
             search.carry = Some((owner, end, bytes.split_off(bytes.len() - keep)));
         }
         for mut hit in found {
-            let owner_kind =
-                self.tree.object(owner).and_then(|node| self.tree.node(node)).map(|node| Kind(node.kind));
-            hit.place = match self.area_of(owner, hit.at)? {
-                Some(area) => area,
-                None => format!("{} #{owner}", owner_kind.map_or(String::new(), |kind| kind.to_string())),
-            };
+            // Shared memory is shown where a process sees it.
+            if let Some((mm, address)) = self.seen_at(owner, hit.at)? {
+                (hit.space, hit.at) = (Space::Memory(mm), address);
+            }
+            hit.place = self.place_in(hit.space, hit.at)?;
             hits.push(hit);
         }
         Ok(next.is_none())
+    }
+
+    /// What to call a place in memory: whose it is, if there are several, and the area.
+    fn place_in(&mut self, space: Space, at: u64) -> Result<String> {
+        let Space::Memory(id) = space else { return Ok(String::new()) };
+        let area = match self.area_of(id, at)? {
+            Some(area) => area,
+            None => match self.tree.object(id) {
+                Some(node) => self.summary(node)?,
+                None => format!("#{id}"),
+            },
+        };
+        Ok(match self.whose(id)? {
+            Some(name) => format!("{name}: {area}"),
+            None => area,
+        })
     }
 }
 
