@@ -3,7 +3,7 @@
 //! A pipe of a process is of use only when it is said who has the other end; two processes that share memory or an
 //! open file change each other's. The terminal and the browser take their words from here.
 
-use crate::record::{Body, File, Task};
+use crate::record::{Body, File, Task, Vma};
 use crate::show::{escape, until_nul};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +99,7 @@ impl Sharing {
             Body::Task(task) => self.task(id, task),
             Body::Fd(fd) => self.fd(parent, fd.fd, fd.file),
             Body::File(file) => self.file(id, file),
-            Body::Vma(vma) if vma.inode != 0 && vma.flags & MAP_SHARED != 0 => self.map(parent, vma.inode),
+            Body::Vma(vma) => self.vma(parent, vma),
             _ => {}
         }
     }
@@ -127,10 +127,10 @@ impl Sharing {
         }
     }
 
-    /// Takes a shared mapping of an INODE.
-    pub fn map(&mut self, mm: u32, inode: u32) {
-        if !self.is_full() {
-            self.maps.entry(inode).or_default().insert(mm);
+    /// Takes an area of an address space.
+    pub fn vma(&mut self, mm: u32, vma: &Vma) {
+        if vma.inode != 0 && vma.flags & MAP_SHARED != 0 && !self.is_full() {
+            self.maps.entry(vma.inode).or_default().insert(mm);
         }
     }
 
@@ -209,7 +209,13 @@ impl Sharing {
     /// has the same object by another description. Nothing if it has nothing to do with any.
     pub fn words(&self, task: u32, fd: u32, file: u32) -> Vec<String> {
         let mut out = Vec::new();
-        let own = |holder: &Holder| holder.task.id == task && holder.fd == fd;
+        // Who has the whole table has this descriptor, too, and it is said once for all of them.
+        let table = self
+            .tasks
+            .iter()
+            .find(|member| member.id == task)
+            .map_or(0, |member| member.part(Shared::Descriptors));
+        let own = |holder: &Holder| holder.task.part(Shared::Descriptors) == table && holder.fd == fd;
         let same: Vec<_> = self.of_file(file).into_iter().filter(|holder| !own(holder)).collect();
         let Some((kind, access, object)) = self.files.get(&file).copied() else { return out };
         let others = self.descriptions.get(&object).map(Vec::as_slice).unwrap_or_default();
@@ -284,7 +290,7 @@ fn some(names: impl Iterator<Item = String>, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{NAMES, Shared, Sharing};
-    use crate::record::{File, Task};
+    use crate::record::{File, Task, Vma};
 
     fn task(pid: u32, comm: &str, mm: u32, files: u32) -> Task {
         let mut name = [0; 16];
@@ -350,9 +356,17 @@ mod tests {
             sharing.task(id, &task(100 + id, "w", mm, files));
         }
         assert_eq!(sharing.parts(1), ["memory with 102 w"]);
+        sharing.task(5, &task(105, "w", 0, 8));
+        sharing.fd(8, 3, 60);
+        sharing.file(60, &file(1, 0, 61));
+        assert!(sharing.words(1, 3, 60).is_empty(), "the table is shared as a whole");
+        assert_eq!(sharing.parts(5), ["descriptor table with 101 w"]);
         assert!(sharing.with(3, Shared::Memory).is_empty());
-        sharing.map(9, 55);
-        sharing.map(77, 55);
+        for mm in [9, 77] {
+            sharing.vma(mm, &Vma { inode: 55, flags: super::MAP_SHARED, ..Vma::default() });
+            sharing.vma(mm, &Vma { inode: 56, flags: 2, ..Vma::default() });
+        }
+        assert_eq!(sharing.mappers(56, 0), None, "a private mapping is nobody else's");
         assert_eq!(sharing.mappers(55, 77), Some("101 w, 102 w".into()));
         assert_eq!(sharing.mappers(55, 9), None);
         assert_eq!(sharing.holders(9), ["memory of 101 w, 102 w"]);

@@ -765,9 +765,13 @@ impl State {
                 match (found, whose) {
                     (Some(mm), _) => self.show_address(mm, address, 1, out),
                     (None, Some(Whose::Pid(pid))) => {
-                        self.error = Some(format!("the link leads into the memory of process {pid}, which this image does not hold"));
+                        self.error = Some(format!(
+                            "the link leads into the memory of process {pid}, which this image does not hold"
+                        ));
                     }
-                    (None, _) => self.error = Some("the link leads into memory, and this image holds none".into()),
+                    (None, _) => {
+                        self.error = Some("the link leads into memory, and this image holds none".into())
+                    }
                 }
             }
             None => {}

@@ -6,8 +6,8 @@ use stasis_format::extent::Run;
 use stasis_format::head::KernelVersion;
 use stasis_format::limits::PAGE;
 use stasis_format::record::{
-    CpuX86_64, Creds, External, Fd, File, FileTable, Fs, Image, Inode, Itimer, Mm, Pipe, Sigaction, Sighand, Task,
-    Thread, Vma,
+    CpuX86_64, Creds, External, Fd, File, FileTable, Fs, Image, Inode, Itimer, Mm, Pipe, Sigaction, Sighand,
+    Task, Thread, Vma,
 };
 use stasis_format::{Encoding, Head, WriteError, Writer};
 
@@ -131,7 +131,8 @@ pub fn family(scene: &Scene) -> Result<Vec<u8>, WriteError> {
     };
     put(&mut w, SHARED, PAGE, NOTE)?;
     for process in processes.iter().filter(|process| has_memory(process)) {
-        let lines = if process.pid == 4242 { format!(", {} lines so far", scene.lines) } else { String::new() };
+        let lines =
+            if process.pid == 4242 { format!(", {} lines so far", scene.lines) } else { String::new() };
         put(&mut w, process.id + 1, HEAP, &format!("this is the heap of {}{lines}", process.comm))?;
     }
     Ok(w.finish()?.0)
@@ -167,7 +168,12 @@ fn write_process(w: &mut Writer<Vec<u8>>, process: &Process) -> Result<(), Write
     w.record(id, id + 5, &Creds { uid: 1000, euid: 1000, ..Creds::default() })?;
     let thread = Thread { tid: process.pid, comm, creds: id + 5, sigmask: 0x4000, ..Thread::default() };
     w.record(id, id + 6, &thread)?;
-    let cpu = CpuX86_64 { rip: CODE + 0x123, rsp: HEAP + 0x100, rdi: u64::from(process.pid), ..CpuX86_64::default() };
+    let cpu = CpuX86_64 {
+        rip: CODE + 0x123,
+        rsp: HEAP + 0x100,
+        rdi: u64::from(process.pid),
+        ..CpuX86_64::default()
+    };
     w.record(id + 6, 0, &cpu)?;
     w.record(id, id + 3, &Fs { cwd: DIR, root: DIR, umask: 0o22, ..Fs::default() })?;
     w.record(id, id + 4, &Sighand { nr_actions: 1 })?;
@@ -180,7 +186,14 @@ fn write_process(w: &mut Writer<Vec<u8>>, process: &Process) -> Result<(), Write
     for (fd, file) in &process.fds {
         w.record(id + 2, 0, &Fd { fd: *fd, file: *file, ..Fd::default() })?;
     }
-    let mm = Mm { start_code: CODE, end_code: CODE + PAGE, start_brk: HEAP, brk: HEAP + PAGE, exe: EXE, ..Mm::default() };
+    let mm = Mm {
+        start_code: CODE,
+        end_code: CODE + PAGE,
+        start_brk: HEAP,
+        brk: HEAP + PAGE,
+        exe: EXE,
+        ..Mm::default()
+    };
     w.record(id, id + 1, &mm)?;
     let area = |start, len, prot, flags, kind, inode, name: &[u8]| Vma {
         start,
@@ -196,7 +209,11 @@ fn write_process(w: &mut Writer<Vec<u8>>, process: &Process) -> Result<(), Write
     w.record(id + 1, 0, &area(CODE, PAGE, 5, 2, 2, EXE, b"/usr/bin/coreutils"))?;
     w.record(id + 1, 0, &Vma { stored: PAGE, ..area(HEAP, 4 * PAGE, 3, 0x22, 1, 0, b"[heap]") })?;
     if let Some(at) = process.sees {
-        w.record(id + 1, 0, &Vma { stored: PAGE, ..area(at, SHARED_LEN, 3, 1, 3, SHARED, b"/dev/zero (deleted)") })?;
+        w.record(
+            id + 1,
+            0,
+            &Vma { stored: PAGE, ..area(at, SHARED_LEN, 3, 1, 3, SHARED, b"/dev/zero (deleted)") },
+        )?;
     }
     Ok(())
 }

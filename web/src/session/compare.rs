@@ -7,7 +7,8 @@ use stasis_format::ReadAt;
 use stasis_format::fields::{Field, Part, definition, fields};
 use stasis_format::header::Kind;
 use stasis_format::record::{
-    Epoll, Eventfd, Extent, External, File, Index, IndexEnd, Pidfd, Pipe, Show, Signalfd, Task, Thread, Timerfd,
+    Epoll, Eventfd, Extent, External, File, Index, IndexEnd, Pidfd, Pipe, Show, Signalfd, Task, Thread,
+    Timerfd,
 };
 use stasis_format::sharing::Holder;
 use std::collections::{HashMap, HashSet};
@@ -70,7 +71,8 @@ impl<S: ReadAt + Clone> Session<S> {
     pub fn compare<T: ReadAt + Clone>(&mut self, mut other: Session<T>) -> Result<Comparing<T>> {
         let pids = |tasks: &[crate::proto::Process]| tasks.iter().map(|task| task.pid).collect::<Vec<_>>();
         let (ours, theirs) = (self.tasks()?, other.tasks()?);
-        let common: HashSet<u32> = pids(&ours).into_iter().filter(|pid| pids(&theirs).contains(pid)).collect();
+        let common: HashSet<u32> =
+            pids(&ours).into_iter().filter(|pid| pids(&theirs).contains(pid)).collect();
         // Two runs of one program have no PID in common; their processes are matched by their places in the tree.
         let by_pid = !common.is_empty();
         let (here, there) = (self.known(by_pid)?, other.known(by_pid)?);
@@ -81,8 +83,12 @@ impl<S: ReadAt + Clone> Session<S> {
         };
         let mut same = 0;
         for known in &here {
-            let change =
-                |what: &str, fields| Change { what: what.into(), record: known.key.clone(), offset: known.offset, fields };
+            let change = |what: &str, fields| Change {
+                what: what.into(),
+                record: known.key.clone(),
+                offset: known.offset,
+                fields,
+            };
             let Some(others) = left.remove(known.key.as_str()) else {
                 add(change("gone", Vec::new()));
                 continue;
@@ -118,7 +124,9 @@ impl<S: ReadAt + Clone> Session<S> {
                 continue;
             }
             let name = if ours.len() > 1 { format!("{} {}: ", task.pid, task.comm) } else { String::new() };
-            left.extend(self.map(task.mm)?.areas.into_iter().map(|area| (task.mm, twin.mm, name.clone(), area)));
+            left.extend(
+                self.map(task.mm)?.areas.into_iter().map(|area| (task.mm, twin.mm, name.clone(), area)),
+            );
         }
         left.reverse();
         let total = left.iter().fold(0u64, |sum, (.., area)| sum.saturating_add(area.end - area.start));
@@ -130,7 +138,11 @@ impl<S: ReadAt + Clone> Session<S> {
         let Some((mm, twin, name, area)) = comparing.left.last().cloned() else { return Ok(true) };
         let label = || PagesChanged {
             mm,
-            label: format!("{name}{} {}", area.prot, if area.name.is_empty() { &area.kind } else { &area.name }),
+            label: format!(
+                "{name}{} {}",
+                area.prot,
+                if area.name.is_empty() { &area.kind } else { &area.name }
+            ),
             ..PagesChanged::default()
         };
         let row = comparing.row.get_or_insert_with(label);
@@ -179,7 +191,8 @@ impl<S: ReadAt + Clone> Session<S> {
             (false, Some(at)) => format!("number {at}"),
             _ => format!("pid {pid}"),
         };
-        let holder = |holder: Holder| format!("{} fd {}", process(holder.task.id, holder.task.pid), holder.fd);
+        let holder =
+            |holder: Holder| format!("{} fd {}", process(holder.task.id, holder.task.pid), holder.fd);
         let mut keys: Vec<String> = Vec::new();
         let mut seen: HashMap<String, u32> = HashMap::new();
         let mut out: Vec<(Kind, Vec<Field>, u64, String)> = Vec::new();
@@ -226,7 +239,8 @@ impl<S: ReadAt + Clone> Session<S> {
         }
         // Numbers of objects say nothing in another image: what they lead to does.
         let said = |kind: Kind, field: Field| {
-            let def = definition(kind, self.rev).and_then(|def| def.fields.iter().find(|def| def.name == field.name));
+            let def = definition(kind, self.rev)
+                .and_then(|def| def.fields.iter().find(|def| def.name == field.name));
             let is_ref = def.is_some_and(|def| matches!(def.show, Show::Ref)) && self.rev == 2;
             let id = u32::try_from(field.value.unsigned()).unwrap_or(0);
             let target = if is_ref { self.tree.object(id) } else { None };

@@ -21,8 +21,11 @@ impl<S: ReadAt + Clone> Session<S> {
         let sharing = self.sharing()?;
         let fds = self.fds(id, task.files, &sharing)?;
         let mut out = Task { id, mm: task.mm, shares: sharing.parts(id), fds, ..Task::default() };
-        let own: Vec<_> =
-            self.tree.of(id).filter(|(_, node)| Kind(node.kind) == stasis_format::record::Thread::KIND).collect();
+        let own: Vec<_> = self
+            .tree
+            .of(id)
+            .filter(|(_, node)| Kind(node.kind) == stasis_format::record::Thread::KIND)
+            .collect();
         for (at, node) in own {
             if let Some(Body::Thread(thread)) = self.body(at)? {
                 let comm = show::escape(show::until_nul(&thread.comm));

@@ -76,7 +76,8 @@ impl State {
                 self.said = record.summary.clone();
                 // Who looks at what belongs to a process means that process: at once where it is named itself, else
                 // where no other view would change under the eyes.
-                let is_task = record.task.is_some() && self.processes().any(|task| task.offset == record.offset);
+                let is_task =
+                    record.task.is_some() && self.processes().any(|task| task.offset == record.offset);
                 if let Some(id) = record.task.filter(|_| is_task || self.tab == Tab::Record) {
                     self.choose(id);
                     if self.tab != Tab::Record {
