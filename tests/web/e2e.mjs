@@ -275,7 +275,7 @@ if (existsSync(example("sleep"))) {
     await page.locator(".node", { hasText: "TASK" }).first().click();
     await page.locator("#record-name", { hasText: "TASK" }).waitFor();
     await shot(page, "record");
-    await page.getByRole("tab", { name: "Threads" }).click();
+    await page.getByRole("tab", { name: "Processes" }).click();
     await page.locator(".register", { hasText: "rip" }).waitFor();
     await accessible(page);
     await shot(page, "threads");
@@ -609,7 +609,7 @@ await test("it fits every screen from a telephone to 4K, and nothing jumps", asy
   assert.ok((await page.evaluate(() => window.shifted)) < 0.1, "the layout stays while an image opens");
   for (const [width, height] of [[360, 740], [768, 1024], [1280, 800], [1920, 1080], [3840, 2160]]) {
     await page.setViewportSize({ width, height });
-    for (const tab of ["Record", "Threads", "Memory", "Descriptors", "Signals", "Search", "Compare"]) {
+    for (const tab of ["Record", "Processes", "Memory", "Descriptors", "Signals", "Search", "Compare"]) {
       await page.getByRole("tab", { name: tab }).click();
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(wider <= 0, `${tab} at ${width}: ${wider} px too wide`);

@@ -700,13 +700,19 @@ impl State {
     /// The map came: the hex view shows the whole area from now on.
     fn widen(&mut self, out: &mut Vec<Command>) {
         let Space::Memory(mm) = self.hex.space else { return };
-        if let Some((start, len)) = self.area(mm, self.hex.cursor)
-            && (start, len) != (self.hex.start, self.hex.len)
-        {
-            (self.hex.start, self.hex.len, self.hex.top) = (start, len, u64::MAX);
-            self.hex.bring_into_view();
-            out.push(Command::ScrollHex(self.hex.px()));
-            self.ask_bytes(out);
+        match self.area(mm, self.hex.cursor) {
+            Some((start, len)) if (start, len) != (self.hex.start, self.hex.len) => {
+                (self.hex.start, self.hex.len, self.hex.top) = (start, len, u64::MAX);
+                self.hex.bring_into_view();
+                out.push(Command::ScrollHex(self.hex.px()));
+                self.ask_bytes(out);
+            }
+            None if self.map.as_ref().is_some_and(|map| map.mm == mm) => {
+                let whose = self.owner(mm).map_or(String::new(), |task| format!(" of process {}", task.pid));
+                self.error =
+                    Some(format!("nothing is mapped at {:#x} in the memory{whose}", self.hex.cursor));
+            }
+            _ => {}
         }
     }
 
@@ -758,12 +764,17 @@ impl State {
             Some(Place::Address(address, whose)) => {
                 let mut with_memory = image.tasks.iter().filter(|task| task.mm != 0);
                 let found = match whose {
-                    None => with_memory.next().map(|task| task.mm),
-                    Some(Whose::Pid(pid)) => with_memory.find(|task| task.pid == pid).map(|task| task.mm),
-                    Some(Whose::Object(mm)) => Some(mm),
+                    None => with_memory.next().map(|task| (task.mm, Some(task.id))),
+                    Some(Whose::Pid(pid)) => {
+                        with_memory.find(|task| task.pid == pid).map(|task| (task.mm, Some(task.id)))
+                    }
+                    Some(Whose::Object(mm)) => Some((mm, None)),
                 };
                 match (found, whose) {
-                    (Some(mm), _) => self.show_address(mm, address, 1, out),
+                    (Some((mm, task)), _) => {
+                        task.into_iter().for_each(|id| self.choose(id));
+                        self.show_address(mm, address, 1, out);
+                    }
                     (None, Some(Whose::Pid(pid))) => {
                         self.error = Some(format!(
                             "the link leads into the memory of process {pid}, which this image does not hold"

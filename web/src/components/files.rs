@@ -1,12 +1,12 @@
 //! The descriptor table of a task: what each descriptor leads to, and who else has the same or the other end.
 
-use super::{Link, list, of_task, offset};
+use super::{Link, act, list, of_task, offset};
 use crate::proto::{Fd, Task};
 use crate::state::{Action, State};
 use yew::{Html, html};
 
 /// Columns of the table.
-const COLUMNS: u32 = 6;
+const COLUMNS: u32 = 7;
 
 pub fn view(state: &State, link: &Link) -> Html {
     html! {
@@ -25,10 +25,10 @@ fn table(state: &State, task: &Task, link: &Link) -> Html {
     let table = task.shares.iter().find(|words| words.starts_with("descriptor table"));
     html! {
         <>
-            <p class="quiet" hidden={table.is_none()}>{ format!("One {}.", table.map_or("", String::as_str)) }</p>
+            <p class="quiet" hidden={table.is_none()}>{ format!("It shares its {}.", table.map_or("", String::as_str)) }</p>
             <div class="long" id="fds" tabindex="0" role="region" aria-label="Descriptors" onscroll={list::scrolled(link, state.fds_top, Action::FdsScrolled)}>
                 <table class="virtual" aria-rowcount={task.fds.len().to_string()}>
-                    <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th class="n">{ "Position" }</th><th>{ "Flags" }</th><th>{ "Record" }</th></tr></thead>
+                    <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Together with" }</th><th class="n c-shares">{ "Position" }</th><th>{ "Flags" }</th><th>{ "Record" }</th></tr></thead>
                     <tbody>
                         { list::gap(shown.start, COLUMNS) }
                         { for rows.iter().map(|fd| row(fd, link)) }
@@ -48,10 +48,13 @@ fn row(fd: &Fd, link: &Link) -> Html {
             <th scope="row" class="mono n">{ fd.fd }</th>
             <td>{ &fd.kind }</td>
             <td class="name" title={all}>
-                { for fd.target_offset.map(|at| offset(link, at)) }{ " " }{ &fd.target }
-                <span class="shared" hidden={shared.is_empty()}>{ &shared }</span>
+                { match fd.target_offset {
+                    Some(at) => html! { <button class="link" onclick={act(link, Action::GoTo(at))}>{ &fd.target }</button> },
+                    None => html! { <>{ &fd.target }</> },
+                } }
             </td>
-            <td class="mono n">{ fd.pos }</td>
+            <td class="name" title={shared.clone()}>{ &shared }</td>
+            <td class="mono n c-shares">{ if fd.pos == 0 { "–".to_owned() } else { fd.pos.to_string() } }</td>
             <td class="small" title={fd.flags.clone()}>{ &fd.flags }</td>
             <td>{ offset(link, fd.offset) }</td>
         </tr>

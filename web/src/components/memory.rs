@@ -26,7 +26,7 @@ fn areas(state: &State, map: &Map, link: &Link) -> Html {
         <>
             <p class="quiet">{ format!("{} areas, {} mapped, {} resident: {} stored, {} zero, {} from files",
                 map.areas.len(), sum(|a| a.end - a.start), sum(|a| a.resident), sum(|a| a.stored), sum(|a| a.zero), sum(|a| a.from_file)) }
-                { memory.map_or(String::new(), |words| format!("; all of the {words}")) }</p>
+                { memory.map_or(String::new(), |words| format!(". It shares its {words}.")) }</p>
             { strip::view(state, map, filter, link) }
             { table(state, map, link) }
         </>
@@ -94,8 +94,8 @@ fn row(area: &Area, mm: u32, link: &Link) -> Html {
             <td class="n c-stored">{ some(area.stored) }</td>
             <td class="n c-shares">{ some(area.zero) }</td>
             <td class="n c-shares">{ some(area.from_file) }</td>
-            <td class="name" title={title}>{ &name }<small class="quiet" hidden={area.name.is_empty() || area.kind == "file"}>{ format!(" {}", area.kind) }</small>
-                { area.with.as_ref().map(|with| html! { <span class="shared">{ format!("with {with}") }</span> }).unwrap_or_default() }</td>
+            <td class="name" title={title}>{ area.with.as_ref().map(|with| html! { <span class="shared">{ format!("with {with}") }</span> }).unwrap_or_default() }
+                { &name }<small class="quiet" hidden={area.name.is_empty() || area.kind == "file"}>{ format!(" {}", area.kind) }</small></td>
             <td class="actions"><button class="small c-strings" disabled={is_empty} onclick={strings} aria-label={format!("Strings of the area at {:#x}", area.start)}>{ "Strings" }</button>{ " " }
                 <button class="small" disabled={is_empty} onclick={save} aria-label={format!("Save the area at {:#x}", area.start)}>{ "Save" }</button></td>
         </tr>

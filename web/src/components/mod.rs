@@ -187,15 +187,17 @@ fn choice(state: &State, chosen: &Process, link: &Link) -> Html {
             </option>
         }
     };
-    let state = if chosen.zombie { format!("zombie, {}", chosen.state) } else { chosen.state.clone() };
+    let words = if chosen.zombie { format!("zombie, {}", chosen.state) } else { chosen.state.clone() };
+    // Where the tree is drawn, one chooses there.
+    let is_drawn = state.tab == Tab::Tasks;
     html! {
         <div class="row subject">
-            { if tasks.len() > 1 {
+            { if tasks.len() > 1 && !is_drawn {
                 html! { <label>{ "Process " }<select id="process" onchange={picked}>{ for tasks.iter().zip(wires(&depths)).map(option) }</select></label> }
             } else {
                 html! { <span>{ "Process " }<b class="mono">{ chosen.pid }</b>{ " " }<b>{ &chosen.comm }</b></span> }
             } }
-            <span class="quiet">{ format!("{state}, parent {}, group {}, session {}", chosen.ppid, chosen.pgid, chosen.sid) }</span>
+            <span class="quiet">{ format!("{words}, parent {}, group {}, session {}", chosen.ppid, chosen.pgid, chosen.sid) }</span>
             { offset(link, chosen.offset) }
         </div>
     }

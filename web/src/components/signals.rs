@@ -22,7 +22,7 @@ fn lists(task: &Task, link: &Link) -> Html {
         <>
             { list("Pending signals", &task.pending, link) }
             { list("Signal actions", &task.actions, link) }
-            <p class="quiet" hidden={actions.is_none()}>{ format!("The {}.", actions.map_or("", String::as_str)) }</p>
+            <p class="quiet" hidden={actions.is_none()}>{ format!("It shares its {}.", actions.map_or("", String::as_str)) }</p>
             { list("Timers", &task.timers, link) }
             { list("Limits", &task.limits, link) }
         </>

@@ -82,15 +82,14 @@ pub fn view(state: &State, map: &Map, filter: Html, link: &Link) -> Html {
                     { for seen.iter().map(|placed| area(placed, zoom, here(placed), map.mm, link)) }
                 </svg>
             </div>
-            <div class="ends quiet">
-                <span class="mono" aria-hidden="true">{ format!("{first:#x}") }</span>
+            <p class="ends quiet mono" aria-hidden="true"><span>{ format!("{first:#x}") }</span><span>{ format!("{last:#x}") }</span></p>
+            <div class="ends">
                 <span class="legend">
                     <span><i class="p-x"></i>{ "code" }</span><span><i class="p-w"></i>{ "writable" }</span><span><i class="p-r"></i>{ "read-only" }</span><span><i class="p-n"></i>{ "no access" }</span>
                 </span>
                 <span class="legend">
                     <span><i class="s-stored"></i>{ "stored" }</span><span><i class="s-zero"></i>{ "zero" }</span><span><i class="s-file"></i>{ "from file" }</span><span><i class="s-none"></i>{ "never touched" }</span>
                 </span>
-                <span class="mono" aria-hidden="true">{ format!("{last:#x}") }</span>
             </div>
         </div>
     }

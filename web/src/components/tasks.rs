@@ -77,7 +77,7 @@ fn threads(state: &State, task: &Task, link: &Link) -> Html {
     let chosen = task.threads.get(state.thread).or_else(|| task.threads.first());
     html! {
         <>
-            <p class="quiet" hidden={task.shares.is_empty()}>{ format!("Has together with others: {}.", task.shares.join("; ")) }</p>
+            <p class="quiet" hidden={task.shares.is_empty()}>{ format!("It shares its {}.", task.shares.join(" and its ")) }</p>
             <div class={classes!("long", "threads", (task.threads.len() > 6).then_some("many"))} tabindex="0" role="region" aria-label="Threads"
                 onscroll={list::scrolled(link, state.threads_top, Action::ThreadsScrolled)}>
                 <table class="virtual" aria-rowcount={task.threads.len().to_string()}>

@@ -22,7 +22,8 @@ impl State {
                 self.findings_open = errors > 0;
                 self.hex.len = opened.size;
                 self.rows_total = opened.rows;
-                self.task_id = opened.tasks.first().map_or(0, |task| task.id);
+                let shown = opened.tasks.iter().find(|task| task.mm != 0).or(opened.tasks.first());
+                self.task_id = shown.map_or(0, |task| task.id);
                 let first = verdict.findings.iter().find(|finding| finding.severity == "error");
                 let start = first.map_or(0, |finding| finding.offset);
                 let has_records = opened.records > 0;
