@@ -404,6 +404,98 @@ await test("Back leads to where one jumped from, and forth again", async (page) 
   assert.equal(page.url(), stack);
 });
 
+const relatives = process.env.STASIS_FAMILY;
+if (relatives) {
+  const family = join(relatives, "family.img");
+  const chosen = (page, pid) => page.locator(`.process button[data-pid="${pid}"][aria-pressed=true]`);
+  /// Chooses a process in the view that is shown.
+  const choose = (page, pid) =>
+    page.locator("#process").evaluate((select, pid) => {
+      select.value = [...select.options].find((option) => option.text.includes(pid)).value;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    }, String(pid));
+
+  await test("a process tree is drawn, and a process chosen in it is the one that every view shows", async (page) => {
+    await open(page, family);
+    assert.equal(await page.locator("#verdict").textContent(), "Valid");
+    await page.getByRole("tab", { name: "Processes" }).click();
+    const drawn = await page.locator(".process").evaluateAll((rows) => rows.map((row) => `${row.querySelectorAll(".wire").length} ${row.querySelector("button").dataset.pid}`));
+    assert.deepEqual(drawn, ["0 4200", "1 4241", "1 4242", "2 4251", "2 4252", "1 4243", "1 4244"]);
+    const state = (pid) => page.locator(`.process button[data-pid="${pid}"] .state`).textContent();
+    assert.deepEqual(await Promise.all([4243, 4252, 4244].map(state)), ["zombie, exited with 3", "zombie, killed by SIGKILL", "stopped by SIGTSTP"]);
+    await page.locator('.process button[data-pid="4241"]').click();
+    await chosen(page, 4241).waitFor();
+    await page.locator(".threads tbody th", { hasText: "4241" }).waitFor();
+    await accessible(page);
+    await shot(page, "processes");
+    await page.getByRole("tab", { name: "Descriptors" }).click();
+    await page.locator('tr[data-fd="1"]', { hasText: "to 4242 sort fd 0, 4251 sort-helper fd 0" }).waitFor();
+    await choose(page, 4242);
+    await page.locator('tr[data-fd="0"]', { hasText: "from 4241 cat fd 1" }).waitFor();
+    await page.getByText("It shares its descriptor table with 4251 sort-helper.").waitFor();
+    await accessible(page);
+    await shot(page, "descriptors");
+    await page.getByRole("tab", { name: "Memory" }).click();
+    await page.getByText("It shares its memory with 4251 sort-helper.").waitFor();
+    await page.locator(".areas tr", { hasText: "with 4241 cat" }).locator("th button").click();
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4242 sort" }).waitFor();
+    await page.locator(".hexrow .b:not(.wait):not(.hole)").first().waitFor();
+    assert.match((await page.locator(".hex .ascii").allTextContents()).join(""), /a note from cat to sort/);
+    await page.getByRole("tab", { name: "Signals" }).click();
+    await page.getByRole("heading", { name: "Timers" }).waitFor();
+    await page.locator(".signals td", { hasText: "value 2 s" }).waitFor();
+    await choose(page, 4243);
+    await page.getByText("Process 4243 has exited with 3.").waitFor();
+    for (const tab of ["Memory", "Descriptors", "Processes"]) {
+      await page.getByRole("tab", { name: tab }).click();
+      await page.getByText("Process 4243 has exited with 3.").waitFor();
+    }
+    await accessible(page);
+    // A process picked among the records is chosen, too.
+    await page.locator(".node", { hasText: "pid 4244 vi" }).click();
+    await chosen(page, 4244).waitFor();
+  });
+
+  await test("a link leads into the memory of the process that it names", async (page) => {
+    await open(page, family);
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4244 vi" }).waitFor();
+    await page.locator(".hexrow .b:not(.wait):not(.hole)").first().waitFor();
+    assert.match((await page.locator(".hex .ascii").allTextContents()).join(""), /this is the heap of vi/);
+    assert.match(page.url(), /#vaddr=0x50000010&pid=4244$/);
+    await page.evaluate(() => (location.hash = "#vaddr=0x50000010"));
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4200 bash" }).waitFor();
+    await page.evaluate(() => (location.hash = "#vaddr=0x50000010&pid=4243"));
+    await page.locator(".notice", { hasText: "into the memory of process 4243, which this image does not hold" }).waitFor();
+    await page.evaluate(() => (location.hash = "#vaddr=0x99&pid=4200"));
+    await page.locator(".notice", { hasText: "nothing is mapped at 0x99 in the memory of process 4200" }).waitFor();
+  }, { url: "#vaddr=0x50000010&pid=4244" });
+
+  await test("what is found says in whose memory it lies, and a shared object who has it", async (page) => {
+    await open(page, family);
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.locator("#search-text").fill("this is the heap");
+    await page.keyboard.press("Enter");
+    await page.locator("#found", { hasText: /^4 found/ }).waitFor();
+    await page.locator(".hit", { hasText: "4242 sort: [heap]" }).click();
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4242 sort" }).waitFor();
+    await page.getByRole("tab", { name: "Record" }).click();
+    await page.locator(".node", { hasText: "PIPE" }).first().click();
+    await page.locator(".holders", { hasText: "4241 cat fd 1, 4242 sort fd 0" }).waitFor();
+  });
+
+  await test("process trees are compared by PID and pages by address", async (page) => {
+    await open(page, family);
+    await page.getByRole("tab", { name: "Compare" }).click();
+    await page.setInputFiles("#other", join(relatives, "family-later.img"));
+    await page.locator("#compared", { hasText: "family-later.img" }).waitFor();
+    await page.locator(".differences tr", { hasText: "4242 sort: rw- [heap]" }).filter({ hasText: "1 of 1" }).waitFor();
+    await page.locator(".changes li", { hasText: /^new TASK pid 4299/ }).first().waitFor();
+    for (const change of await page.locator(".changes li").allTextContents()) assert.match(change, /TASK pid 4299/);
+    await accessible(page);
+    await shot(page, "compare");
+  });
+}
+
 await test("a file that changes on disk is told of", async (page) => {
   const path = join(work, "changing.img");
   copyFileSync(example("sleep"), path);

@@ -2,7 +2,7 @@
 
 use crate::components;
 use crate::proto::{Reply, Request};
-use crate::state::{Action, Command, Example, State};
+use crate::state::{Action, Command, Example, State, Tab};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
 use web_sys::{Blob, Event, KeyboardEvent, MessageEvent, Worker};
@@ -290,12 +290,16 @@ fn listen(ctx: &Context<App>) {
         let action = match key.key().as_str() {
             "?" => Action::Help(true),
             "Escape" => Action::Help(false),
-            "g" | "/" => {
-                if let Some(input) = element(if key.key() == "g" { "goto" } else { "search-text" }) {
-                    event.prevent_default();
-                    let _ = input.unchecked_ref::<web_sys::HtmlElement>().focus();
-                }
+            "g" => {
+                event.prevent_default();
+                focus("goto");
                 return;
+            }
+            "/" => {
+                event.prevent_default();
+                // The tab has to be drawn first.
+                soon(|| focus("search-text"));
+                Action::Tab(Tab::Search)
             }
             "[" => Action::TabMove(-1),
             "]" => Action::TabMove(1),
@@ -314,6 +318,12 @@ fn on(name: &str, handle: impl FnMut(&Event) + 'static) {
         let _ = window.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
     }
     closure.forget();
+}
+
+fn focus(id: &str) {
+    if let Some(input) = element(id) {
+        let _ = input.unchecked_ref::<web_sys::HtmlElement>().focus();
+    }
 }
 
 fn is_input(event: &Event) -> bool {

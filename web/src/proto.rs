@@ -32,6 +32,8 @@ pub enum Request {
     Open { name: String, kernel: Option<String>, url: Option<String> },
     /// Judges again.
     Judge { kernel: Option<String> },
+    /// Goes on with the judgement of an image that was opened by its index.
+    Check,
     /// Starts to check the contents of pages too.
     Verify,
     /// Goes on with it.
@@ -73,6 +75,11 @@ pub enum Reply {
     Ready,
     Opened(Box<Opened>),
     Judged(Verdict),
+    /// Extents looked at so far; the verdict at the end.
+    Checking {
+        done: u64,
+        total: u64,
+    },
     /// Bytes checked so far; the verdict at the end.
     Verifying {
         done: u64,
@@ -166,6 +173,8 @@ pub struct Verdict {
     pub dropped: u64,
     /// Whether the contents of pages were read too.
     pub contents: bool,
+    /// Whether it is still to come: what is known so far is from the index.
+    pub pending: bool,
 }
 
 /// A finding.

@@ -162,6 +162,8 @@ pub struct State {
     pub comparison: Option<Comparison>,
     /// Bytes of memory compared and in all, while it runs.
     pub comparing: Option<(u64, u64)>,
+    /// Extents looked at and in all, while an image that was opened by its index is judged.
+    pub checking: Option<(u64, u64)>,
     pub verifying: Option<(u64, u64)>,
     pub findings_open: bool,
     pub error: Option<String>,
@@ -231,6 +233,8 @@ pub enum Action {
     },
     HexWheel(i64),
     HexMove(i64),
+    /// Moves the cursor and selects what it passes.
+    HexExtend(i64),
     HexJump(String),
     HexPick {
         at: u64,
@@ -470,11 +474,13 @@ impl State {
                 out.push(Command::ScrollHex(self.hex.px()));
                 self.ask_bytes(&mut out);
             }
-            Action::HexMove(by) => {
-                let to = i128::from(self.hex.cursor) + i128::from(by);
-                let last = self.hex.start.saturating_add(self.hex.len).saturating_sub(1);
-                let to = to.clamp(i128::from(self.hex.start), i128::from(last)) as u64;
-                self.pick(to, false, &mut out);
+            Action::HexMove(by) => self.pick(self.hex.moved(by), false, &mut out),
+            Action::HexExtend(by) => {
+                self.pick(self.hex.moved(by), true, &mut out);
+                if self.hex.bring_into_view() {
+                    out.push(Command::ScrollHex(self.hex.px()));
+                }
+                self.ask_bytes(&mut out);
             }
             Action::HexJump(text) => match crate::text::number(&text) {
                 Some(at) if self.hex.holds(at) => {
@@ -678,6 +684,7 @@ impl State {
         let (start, length) = self.area(mm, address).unwrap_or_else(around);
         self.hex = Hex { space: Space::Memory(mm), start, len: length, visible, ..Hex::default() };
         self.select(address, len, out);
+        self.miss(mm);
         let command = self.address_in(mm, address);
         out.push(command);
     }
@@ -707,12 +714,17 @@ impl State {
                 out.push(Command::ScrollHex(self.hex.px()));
                 self.ask_bytes(out);
             }
-            None if self.map.as_ref().is_some_and(|map| map.mm == mm) => {
-                let whose = self.owner(mm).map_or(String::new(), |task| format!(" of process {}", task.pid));
-                self.error =
-                    Some(format!("nothing is mapped at {:#x} in the memory{whose}", self.hex.cursor));
-            }
+            None => self.miss(mm),
             _ => {}
+        }
+    }
+
+    /// Says so if the map is there and no area of it has the address that was gone to.
+    fn miss(&mut self, mm: u32) {
+        let is_known = self.map.as_ref().is_some_and(|map| map.mm == mm);
+        if is_known && self.area(mm, self.hex.cursor).is_none() {
+            let whose = self.owner(mm).map_or(String::new(), |task| format!(" of process {}", task.pid));
+            self.error = Some(format!("nothing is mapped at {:#x} in the memory{whose}", self.hex.cursor));
         }
     }
 

@@ -31,7 +31,8 @@ pub fn view(state: &State, link: &Link) -> Html {
             _ => return None,
         };
         event.prevent_default();
-        Some(Message::Act(Action::HexMove(by)))
+        let action = if event.shift_key() { Action::HexExtend } else { Action::HexMove };
+        Some(Message::Act(action(by)))
     });
     let picked = link.batch_callback(|event: MouseEvent| {
         let target: web_sys::Element = event.target()?.dyn_into().ok()?;

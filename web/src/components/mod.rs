@@ -99,8 +99,8 @@ fn help(link: &Link) -> Html {
         ("+ − 0 ← →", "on the memory strip: zoom, show all, move; the wheel zooms too"),
         ("g", "go to an offset or address"),
         ("Alt ←", "back to where you jumped from"),
-        ("/", "type what to search for (tab Search)"),
-        ("Shift and click", "select bytes up to here"),
+        ("/", "search"),
+        ("Shift and click, Shift and arrows", "in the hex view: select bytes up to here"),
         ("Ctrl V", "open pasted hexadecimal or base64"),
         ("?", "this list; Escape closes it"),
     ];

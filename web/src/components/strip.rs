@@ -83,7 +83,7 @@ pub fn view(state: &State, map: &Map, filter: Html, link: &Link) -> Html {
                 </svg>
             </div>
             <p class="ends quiet mono" aria-hidden="true"><span>{ format!("{first:#x}") }</span><span>{ format!("{last:#x}") }</span></p>
-            <div class="ends">
+            <div class="legends">
                 <span class="legend">
                     <span><i class="p-x"></i>{ "code" }</span><span><i class="p-w"></i>{ "writable" }</span><span><i class="p-r"></i>{ "read-only" }</span><span><i class="p-n"></i>{ "no access" }</span>
                 </span>

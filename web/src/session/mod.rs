@@ -13,7 +13,7 @@ mod verdict;
 pub use compare::Comparing;
 pub use search::{Hunt, Search, Strings};
 pub use tree::{Node, Tree};
-pub use verdict::{Verify, parse_kernel};
+pub use verdict::{Check, Verify, parse_kernel};
 
 use crate::proto::{Head, Opened, Row, Space};
 use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
@@ -58,14 +58,29 @@ pub struct Session<S> {
     report: Report,
     kernel: Option<String>,
     contents: bool,
+    /// Whether the report is from the index alone.
+    pending: bool,
 }
 
 impl<S: ReadAt + Clone> Session<S> {
-    /// Opens what the source holds, whatever it is.
+    /// Opens what the source holds, whatever it is, and judges it.
     pub fn open(source: S, name: String, kernel: Option<String>) -> Result<Self> {
+        Self::open_with(source, name, kernel, usize::MAX)
+    }
+
+    /// The same, but an image with more extents than these is shown by its index first, and judged in steps.
+    pub fn open_with(source: S, name: String, kernel: Option<String>, extents: usize) -> Result<Self> {
         let len = source.len().map_err(io)?;
-        let (report, contents) = verdict::judge(&source, len, kernel.as_deref())?;
         let index = IndexReader::open(source.clone()).ok();
+        let many = |index: &&IndexReader<S>| {
+            index.entries().iter().filter(|entry| Kind(entry.kind) == Extent::KIND).nth(extents).is_some()
+        };
+        let far = index.as_ref().filter(many);
+        let pending = far.is_some();
+        let (report, contents) = match far {
+            Some(index) => (verdict::from_index(index), false),
+            None => verdict::judge(&source, len, kernel.as_deref())?,
+        };
         let (nodes, cut) = match &index {
             Some(index) => (indexed(&source, index)?, None),
             None => walked(&source),
@@ -89,6 +104,7 @@ impl<S: ReadAt + Clone> Session<S> {
             report,
             kernel,
             contents,
+            pending,
         })
     }
 
@@ -118,6 +134,16 @@ impl<S: ReadAt + Clone> Session<S> {
             stored_bytes: self.report.totals.stored_bytes,
             took_ms: 0,
         })
+    }
+
+    /// The file.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Name of the file.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The tree, to fold and unfold.

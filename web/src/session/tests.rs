@@ -348,3 +348,43 @@ fn a_file_that_is_no_image_is_called_what_it_looks_like() {
         open(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0\x3e\0".to_vec()).opened().expect("can be shown");
     assert_eq!(opened.looks_like.as_deref(), Some("an ELF core dump"));
 }
+
+#[test]
+fn an_image_opened_by_its_index_gets_the_same_verdict_in_steps() {
+    let whole = family::family(&family::Scene::default()).expect("memory takes everything");
+    let mut broken = whole.clone();
+    let extent =
+        open(whole.clone()).tree.nodes.iter().rfind(|node| node.kind == 204).expect("has extents").offset;
+    broken[extent as usize + 40] ^= 1;
+    for (bytes, is_valid) in [(whole, true), (broken, false)] {
+        let at_once = open(bytes.clone());
+        let mut session = Session::open_with(bytes, "an image".into(), None, 0).expect("has an index");
+        let first = session.opened().expect("can be shown");
+        assert!(first.verdict.pending && first.verdict.findings.is_empty());
+        assert_eq!(first.tasks, at_once.opened().expect("can be shown").tasks);
+        let mut check = session.check().expect("is to be judged");
+        assert!(!session.check_ahead(&check).is_empty());
+        while let Some((next, done, total)) = session.check_step(check).expect("can be read") {
+            assert!(done <= total);
+            check = next;
+        }
+        let verdict = session.verdict();
+        let mut due = at_once.verdict();
+        // Contents were not read here.
+        due.findings.retain(|finding| finding.rule != "extent-checksum");
+        assert_eq!((verdict.pending, verdict.valid), (false, is_valid));
+        assert_eq!((verdict.ret, &verdict.findings), (due.ret, &due.findings));
+        assert!(session.check().is_none(), "once is enough");
+    }
+    let none = Session::open_with(image("valid.img"), "an image".into(), None, 0).expect("can be read");
+    assert!(!none.verdict().pending, "what has no index is judged at once");
+}
+
+#[test]
+fn what_is_no_version_of_a_kernel_is_told_of() {
+    let mut session = open(image("valid.img"));
+    let before = session.verdict();
+    assert!(session.judge(Some("tomorrow's".into())).expect_err("is no version").contains("6.18.44"));
+    assert_eq!(session.verdict(), before);
+    assert_eq!(session.judge(Some("6.1.0".into())).expect("is one").ret, -22);
+}

@@ -17,7 +17,11 @@ impl State {
                 self.said = format!(
                     "{}: {}, {errors} findings",
                     opened.name,
-                    if verdict.valid { "valid" } else { "not valid" }
+                    match (verdict.pending, verdict.valid) {
+                        (true, _) => "being checked",
+                        (false, true) => "valid",
+                        (false, false) => "not valid",
+                    }
                 );
                 self.findings_open = errors > 0;
                 self.hex.len = opened.size;
@@ -27,6 +31,10 @@ impl State {
                 let first = verdict.findings.iter().find(|finding| finding.severity == "error");
                 let start = first.map_or(0, |finding| finding.offset);
                 let has_records = opened.records > 0;
+                self.checking = verdict.pending.then_some((0, u64::from(opened.extents)));
+                if verdict.pending {
+                    out.push(Command::Ask(Request::Check));
+                }
                 self.image = Some(*opened);
                 self.ask_bytes(out);
                 self.tree_visible = self.tree_visible.max(40);
@@ -37,8 +45,14 @@ impl State {
                     out.push(Command::Ask(Request::Reveal { offset: start }));
                 }
             }
+            Reply::Checking { done, total } => {
+                if self.checking.is_some() {
+                    self.checking = Some((done, total));
+                    out.push(Command::Ask(Request::Check));
+                }
+            }
             Reply::Judged(verdict) => {
-                self.verifying = None;
+                (self.verifying, self.checking) = (None, None);
                 self.said = format!("the verdict is {}", verdict.ret_text);
                 self.findings_open |= !verdict.findings.is_empty();
                 if let Some(image) = &mut self.image {
@@ -136,7 +150,7 @@ impl State {
             Reply::Failed { message } => {
                 self.opening = None;
                 self.comparing = None;
-                self.verifying = None;
+                (self.verifying, self.checking) = (None, None);
                 self.search.running = None;
                 self.saving = None;
                 self.said = message.clone();

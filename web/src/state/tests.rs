@@ -313,3 +313,32 @@ fn strings_are_those_of_what_the_hex_view_shows() {
     let commands = state.reduce(Action::Search);
     assert!(asks(&commands, |request| *request == all(0x10_0000, 0x4000_0000, 8, "key")));
 }
+
+#[test]
+fn an_image_opened_by_its_index_is_judged_step_by_step() {
+    let mut state = State::default();
+    state.reduce(Action::Open { name: "a".into(), kernel: None, url: Some("x".into()) });
+    let mut image = Opened { size: 304, records: 4, extents: 100, ..Opened::default() };
+    image.verdict.pending = true;
+    let commands = state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
+    assert!(asks(&commands, |request| *request == Request::Check));
+    assert_eq!(state.checking, Some((0, 100)));
+    let commands = state.reduce(Action::Replied(Reply::Checking { done: 64, total: 100 }, Vec::new()));
+    assert!(asks(&commands, |request| *request == Request::Check));
+    let verdict = crate::proto::Verdict { valid: true, ..Default::default() };
+    state.reduce(Action::Replied(Reply::Judged(verdict), Vec::new()));
+    assert_eq!(state.checking, None);
+    assert!(state.image.is_some_and(|image| image.verdict.valid));
+}
+
+#[test]
+fn shift_and_the_arrows_select() {
+    let mut state = opened(304);
+    state.reduce(Action::HexPick { at: 100, extend: false });
+    state.reduce(Action::HexExtend(16));
+    assert_eq!((state.hex.selection, state.hex.cursor), ((100, 117), 116));
+    state.reduce(Action::HexExtend(-20));
+    assert_eq!((state.hex.selection, state.hex.cursor), ((96, 101), 96));
+    state.reduce(Action::HexExtend(i64::MAX));
+    assert_eq!(state.hex.selection, (100, 304));
+}
