@@ -161,7 +161,7 @@ types:
     seq:
       - id: magic
         type: u8
-        doc: "0x00feed0cc0a2d200."
+        doc: "Always 0x00feed0cc0a2d200."
       - id: major
         type: u2
         doc: "Version of the kernel that the image was made on."
@@ -194,7 +194,7 @@ types:
     seq:
       - id: magic
         type: u8
-        doc: "0x002d2a0cc0deef00."
+        doc: "Always 0x002d2a0cc0deef00."
   rev1_task:
     doc: "The task. Its name follows in a STRING."
     seq:

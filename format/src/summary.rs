@@ -27,7 +27,7 @@ pub fn summary(kind: Kind, id: u32, body: Option<&Body>) -> String {
 pub fn summary_of_fields(kind: Kind, fields: &[Field]) -> String {
     let wanted: &[&str] = match kind {
         Kind::HEAD => &["rev", "release", "machine", "time"],
-        Kind::TASK => &["exit_code", "task_comm_len"],
+        Kind::TASK => &["state", "task_comm_len"],
         _ => &[],
     };
     if kind == Kind::STRING {

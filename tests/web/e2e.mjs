@@ -176,6 +176,10 @@ await test("another kernel gives another verdict", async (page) => {
   await page.locator("#kernel").fill("6.1.0");
   await page.locator("#kernel").press("Enter");
   await page.locator('#ret[data-ret="-22"]').waitFor();
+  await page.locator("#kernel").fill("tomorrow");
+  await page.locator("#kernel").press("Enter");
+  await page.locator(".notice", { hasText: "write one such as 6.18.44" }).waitFor();
+  assert.equal(await ret(page), -22);
 });
 
 await test("what is no image is called by name, and the page stays whole", async (page) => {
@@ -239,12 +243,18 @@ await test("tree and hex view are walked with the keyboard", async (page) => {
   await page.keyboard.type("0x12f");
   await page.keyboard.press("Enter");
   await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
+  await page.locator("#hex-scroll").focus();
+  await page.keyboard.press("Shift+ArrowLeft");
+  await page.locator("#selection", { hasText: "0x12e · 2 bytes" }).waitFor();
+  await page.keyboard.press("/");
+  await page.locator("#search-text:focus").waitFor();
 });
 
 await test("the JSON is saved", async (page) => {
   await open(page, conformance("valid"));
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save JSON" }).click()]);
   const json = JSON.parse(readFileSync(await download.path(), "utf8"));
+  assert.equal(download.suggestedFilename(), "valid.img.json");
   assert.equal(json.revision, 1);
   assert.equal(json.records.length, 4);
 });
@@ -443,7 +453,7 @@ if (relatives) {
     assert.match((await page.locator(".hex .ascii").allTextContents()).join(""), /a note from cat to sort/);
     await page.getByRole("tab", { name: "Signals" }).click();
     await page.getByRole("heading", { name: "Timers" }).waitFor();
-    await page.locator(".signals td", { hasText: "value 2 s" }).waitFor();
+    await page.locator(".signals td", { hasText: "in 2 s" }).waitFor();
     await choose(page, 4243);
     await page.getByText("Process 4243 has exited with 3.").waitFor();
     for (const tab of ["Memory", "Descriptors", "Processes"]) {
@@ -699,12 +709,15 @@ await test("it fits every screen from a telephone to 4K, and nothing jumps", asy
   await open(page, example("threads"));
   await settle(page);
   assert.ok((await page.evaluate(() => window.shifted)) < 0.1, "the layout stays while an image opens");
-  for (const [width, height] of [[360, 740], [768, 1024], [1280, 800], [1920, 1080], [3840, 2160]]) {
+  for (const [width, height] of [[360, 740], [768, 1024], [1280, 800], [1366, 768], [1600, 960], [1920, 1080], [3840, 2160]]) {
     await page.setViewportSize({ width, height });
     for (const tab of ["Record", "Processes", "Memory", "Descriptors", "Signals", "Search", "Compare"]) {
       await page.getByRole("tab", { name: tab }).click();
+      if (tab === "Memory") await page.locator(".areas tbody tr").nth(3).waitFor();
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(wider <= 0, `${tab} at ${width}: ${wider} px too wide`);
+      const inside = await page.locator("#middle .long").evaluateAll((lists) => lists.map((list) => list.scrollWidth - list.clientWidth));
+      assert.ok(inside.every((px) => px <= 0), `a list of ${tab} at ${width}: ${inside} px too wide`);
       if (shots && tab === "Memory") await page.screenshot({ path: join(tmpdir(), `stasis-${width}.png`) });
     }
   }
@@ -771,6 +784,15 @@ if (big) {
     const start = Date.now();
     await open(page, big);
     await look(page, start);
+    // All of it is read, and the page goes on meanwhile.
+    await page.getByRole("button", { name: "Check them" }).click();
+    await page.getByRole("progressbar", { name: "Checking pages" }).or(page.getByText("every byte checked")).waitFor();
+    await page.getByRole("tab", { name: "Memory" }).click();
+    await page.locator(".areas tr", { hasText: "10.0 GiB" }).locator("th button").click();
+    await page.locator(".hex-pane h2", { hasText: "Memory of 10 big" }).waitFor();
+    await page.locator("#hex-scroll").focus();
+    await page.keyboard.press("End");
+    await page.locator(`.hexrow .b.cur.zero[data-at="${0x7f0000000000 + 2 ** 33 * 1.25 - 1}"]`).waitFor();
   });
   files.set("/images/big.img", { path: big });
   const before = { ...served };

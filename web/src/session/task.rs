@@ -5,7 +5,8 @@ use crate::proto::{Fd, Line, Task, Thread};
 use stasis_format::ReadAt;
 use stasis_format::header::Kind;
 use stasis_format::record::{
-    Body, CpuX86_64, FILE_KINDS, Itimer, OPEN_FLAGS, PosixTimer, Rlimit, Sigaction, Sigpending, TASK_STATES,
+    Body, CLOCKS, CpuX86_64, FILE_KINDS, ITIMERS, Itimer, OPEN_FLAGS, PosixTimer, RESOURCES, Rlimit,
+    SA_FLAGS, Sigaction, Sigpending, TASK_STATES,
 };
 use stasis_format::sharing::Sharing;
 use stasis_format::show;
@@ -32,7 +33,7 @@ impl<S: ReadAt + Clone> Session<S> {
                 let blocked = show::signals(thread.sigmask).join(" ");
                 let state = choice(thread.state, TASK_STATES);
                 let registers = self.registers(node.id, task.mm)?;
-                out.pending.extend(self.lines(node.id, Sigpending::KIND)?);
+                out.pending.extend(self.lines(node.id, Sigpending::KIND, task.mm)?);
                 out.threads.push(Thread {
                     offset: node.offset,
                     tid: thread.tid,
@@ -43,11 +44,11 @@ impl<S: ReadAt + Clone> Session<S> {
                 });
             }
         }
-        out.actions = self.lines(task.sighand, Sigaction::KIND)?;
-        out.pending.extend(self.lines(id, Sigpending::KIND)?);
-        out.timers = self.lines(id, Itimer::KIND)?;
-        out.timers.extend(self.lines(id, PosixTimer::KIND)?);
-        out.limits = self.lines(id, Rlimit::KIND)?;
+        out.actions = self.lines(task.sighand, Sigaction::KIND, task.mm)?;
+        out.pending.extend(self.lines(id, Sigpending::KIND, task.mm)?);
+        out.timers = self.lines(id, Itimer::KIND, task.mm)?;
+        out.timers.extend(self.lines(id, PosixTimer::KIND, task.mm)?);
+        out.limits = self.lines(id, Rlimit::KIND, task.mm)?;
         Ok(out)
     }
 
@@ -100,20 +101,17 @@ impl<S: ReadAt + Clone> Session<S> {
         Ok(out)
     }
 
-    fn lines(&self, owner: u32, kind: Kind) -> Result<Vec<Line>> {
+    fn lines(&mut self, owner: u32, kind: Kind, mm: u32) -> Result<Vec<Line>> {
+        let own: Vec<_> =
+            self.tree.of(owner).filter(|(_, node)| owner != 0 && Kind(node.kind) == kind).collect();
         let mut out = Vec::new();
-        for (at, node) in self.tree.of(owner).filter(|(_, node)| owner != 0 && Kind(node.kind) == kind) {
-            let Some(raw) = self.raw(at)? else { continue };
-            let fields = stasis_format::fields::fields(&raw.bytes, raw.offset, 2);
-            let plain = |field: &&stasis_format::fields::Field| {
-                field.part == stasis_format::fields::Part::Fixed && field.name != "pad"
-            };
-            let words: Vec<_> =
-                fields.iter().filter(plain).map(|field| format!("{} {}", field.name, field.text)).collect();
-            let (name, rest) =
-                words.split_first().map_or((String::new(), &[][..]), |(first, rest)| (first.clone(), rest));
-            let name = name.split_once(' ').map_or(name.clone(), |(_, value)| value.to_owned());
-            out.push(Line { offset: node.offset, name, text: rest.join(" · ") });
+        for (at, node) in own {
+            let words = self.body(at)?.and_then(|body| line(&body));
+            let Some((name, mut text, handler)) = words else { continue };
+            if let Some(area) = handler.map(|handler| self.area_of(mm, handler)).transpose()?.flatten() {
+                text.push_str(&format!(" ({area})"));
+            }
+            out.push(Line { offset: node.offset, name, text });
         }
         Ok(out)
     }
@@ -129,4 +127,67 @@ impl<S: ReadAt + Clone> Session<S> {
             _ => line,
         })
     }
+}
+
+/// SA_RESTORER says where the C library returns to; every handler has it.
+const SA_RESTORER: u64 = 0x0400_0000;
+/// TIMER_ABSTIME of timer_settime(2).
+const ABSOLUTE: u32 = 1;
+
+/// What a record of signals, timers and limits says: of what, what, and a handler's address.
+fn line(body: &Body) -> Option<(String, String, Option<u64>)> {
+    let due = |value: u64, absolute: bool| match value {
+        0 => "not armed".to_owned(),
+        value if absolute => format!("at {}", show::nanos(value)),
+        value => format!("in {}", show::nanos(value)),
+    };
+    let every = |interval: u64| {
+        if interval == 0 { String::new() } else { format!(", every {}", show::nanos(interval)) }
+    };
+    Some(match body {
+        Body::Sigaction(action) => {
+            let (mut text, handler) = match action.handler {
+                0 => ("default".to_owned(), None),
+                1 => ("ignored".to_owned(), None),
+                handler => (format!("calls {handler:#x}"), Some(handler)),
+            };
+            let flags = show::flags(action.flags & !SA_RESTORER, SA_FLAGS);
+            if !flags.is_empty() {
+                text.push_str(&format!(", {}", flags.join(" ")));
+            }
+            if action.mask != 0 {
+                text.push_str(&format!(", blocking {}", show::signals(action.mask).join(" ")));
+            }
+            (show::signal(action.signo.into()), text, handler)
+        }
+        Body::Sigpending(pending) => {
+            (show::signal(pending.signo.into()), format!("sent with code {}", pending.code), None)
+        }
+        Body::Itimer(timer) => (
+            choice(timer.which, ITIMERS),
+            format!("{}{}", due(timer.value, false), every(timer.interval)),
+            None,
+        ),
+        Body::PosixTimer(timer) => {
+            let clock = u64::try_from(timer.clockid).ok().and_then(|id| show::choice(id, CLOCKS));
+            let clock = clock.map_or_else(|| format!("processor clock {}", timer.clockid), str::to_owned);
+            let due = due(timer.value, timer.flags & ABSOLUTE != 0);
+            let signal = show::signal(timer.signo.into());
+            (
+                format!("timer {}", timer.timer_id),
+                format!("{clock}, {due}{}, {signal}", every(timer.interval)),
+                None,
+            )
+        }
+        Body::Rlimit(limit) => {
+            let most =
+                |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
+            let text = match limit.rlim_cur == limit.rlim_max {
+                true => most(limit.rlim_cur),
+                false => format!("{}, at most {}", most(limit.rlim_cur), most(limit.rlim_max)),
+            };
+            (choice(limit.resource, RESOURCES), text, None)
+        }
+        _ => return None,
+    })
 }

@@ -1,7 +1,7 @@
 //! What the worker answers.
 
 use super::{Command, State, Tab, Zoom};
-use crate::proto::{Reply, Request, Space};
+use crate::proto::{Reply, Request, Scope, Space};
 
 /// Most hits that are kept.
 const MAX_HITS: usize = 20_000;
@@ -28,6 +28,10 @@ impl State {
                 self.rows_total = opened.rows;
                 let shown = opened.tasks.iter().find(|task| task.mm != 0).or(opened.tasks.first());
                 self.task_id = shown.map_or(0, |task| task.id);
+                // Where there are no pages, one looks for bytes of the file.
+                if opened.extents == 0 {
+                    self.search.scope = Scope::File;
+                }
                 let first = verdict.findings.iter().find(|finding| finding.severity == "error");
                 let start = first.map_or(0, |finding| finding.offset);
                 let has_records = opened.records > 0;

@@ -7,11 +7,11 @@ pub use strings::Strings;
 
 use super::{Result, Session, io};
 use crate::proto::{Hit, Scope, Space};
+use stasis_format::ReadAt;
 use stasis_format::extent::runs_of;
 use stasis_format::header::Kind;
 use stasis_format::limits::PAGE;
 use stasis_format::record::{Body, Extent};
-use stasis_format::{ReadAt, show};
 
 /// Bytes of the file in a step.
 const STEP: u64 = 8 << 20;
@@ -187,8 +187,21 @@ impl<S: ReadAt + Clone> Session<S> {
 fn hit(space: Space, at: u64, search: &Search, place: String, bytes: &[u8], from: usize) -> Hit {
     let start = from.saturating_sub(AROUND);
     let end = bytes.len().min(from + search.pattern.len() + AROUND);
-    let around = show::escape(bytes.get(start..end).unwrap_or_default());
+    // Zero bytes in front would push what was found out of sight.
+    let before = bytes.get(start..from).unwrap_or_default();
+    let start = start + before.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
+    let around = glance(bytes.get(start..end).unwrap_or_default());
     Hit { space, at, len: search.pattern.len() as u32, place, around }
+}
+
+/// Bytes as text to look over: what is none is a dot.
+fn glance(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        out.extend(chunk.valid().chars().map(|c| if c.is_control() { '·' } else { c }));
+        out.extend(chunk.invalid().iter().map(|_| '·'));
+    }
+    out
 }
 
 /// Where the pattern starts, each place once; a look at the rarest of bytes first is not worth it here.
