@@ -28,7 +28,7 @@ fn table(state: &State, task: &Task, link: &Link) -> Html {
             <p class="quiet" hidden={table.is_none()}>{ format!("It shares its {}.", table.map_or("", String::as_str)) }</p>
             <div class="long" id="fds" tabindex="0" role="region" aria-label="Descriptors" onscroll={list::scrolled(link, state.fds_top, Action::FdsScrolled)}>
                 <table class="virtual" aria-rowcount={task.fds.len().to_string()}>
-                    <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Together with" }</th><th class="n c-shares">{ "Position" }</th><th>{ "Flags" }</th><th>{ "Record" }</th></tr></thead>
+                    <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Together with" }</th><th class="n c-shares">{ "Position" }</th><th>{ "Flags" }</th><th class="c-record">{ "Record" }</th></tr></thead>
                     <tbody>
                         { list::gap(shown.start, COLUMNS) }
                         { for rows.iter().map(|fd| row(fd, link)) }
@@ -56,7 +56,7 @@ fn row(fd: &Fd, link: &Link) -> Html {
             <td class="name" title={shared.clone()}>{ &shared }</td>
             <td class="mono n c-shares">{ if fd.pos == 0 { "–".to_owned() } else { fd.pos.to_string() } }</td>
             <td class="small" title={fd.flags.clone()}>{ &fd.flags }</td>
-            <td>{ offset(link, fd.offset) }</td>
+            <td class="c-record">{ offset(link, fd.offset) }</td>
         </tr>
     }
 }

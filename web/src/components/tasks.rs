@@ -81,7 +81,7 @@ fn threads(state: &State, task: &Task, link: &Link) -> Html {
             <div class={classes!("long", "threads", (task.threads.len() > 6).then_some("many"))} tabindex="0" role="region" aria-label="Threads"
                 onscroll={list::scrolled(link, state.threads_top, Action::ThreadsScrolled)}>
                 <table class="virtual" aria-rowcount={task.threads.len().to_string()}>
-                    <thead><tr><th>{ "Thread" }</th><th>{ "Name" }</th><th>{ "State" }</th><th>{ "Stands at" }</th><th>{ "Record" }</th></tr></thead>
+                    <thead><tr><th>{ "Thread" }</th><th>{ "Name" }</th><th>{ "State" }</th><th>{ "Stands at" }</th><th class="c-record">{ "Record" }</th></tr></thead>
                     <tbody>
                         { list::gap(shown.start, COLUMNS) }
                         { for rows.map(|(thread, at)| row(thread, at, chosen.is_some_and(|it| it.offset == thread.offset), link)) }
@@ -103,7 +103,7 @@ fn row(thread: &Thread, at: usize, chosen: bool, link: &Link) -> Html {
             <td>{ &thread.comm }</td>
             <td>{ &thread.state }</td>
             <td class="name" title={place.clone()}>{ place }</td>
-            <td>{ offset(link, thread.offset) }</td>
+            <td class="c-record">{ offset(link, thread.offset) }</td>
         </tr>
     }
 }
