@@ -41,8 +41,7 @@ fn zombie(id: u32, parent: u32, pid: u32, exit_code: u32) -> TaskState {
 
 /// A shell whose `cat | sort` it waits for; generation by generation, as an image may have them.
 fn family() -> Tree {
-    let mut tree = Tree::default();
-    tree.tasks = vec![
+    let tasks = vec![
         task(1, 0, 40, "sh"),
         task(2, 1, 41, "cat"),
         task(3, 1, 42, "sort"),
@@ -50,6 +49,7 @@ fn family() -> Tree {
         task(5, 2, 44, "helper"),
         zombie(6, 3, 45, 9),
     ];
+    let mut tree = Tree { tasks, ..Tree::default() };
     tree.tasks[4].task.mm = 20;
     tree.tasks[2].task.stop_signal = 20;
     for id in [1, 2, 3, 5] {

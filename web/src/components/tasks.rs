@@ -16,7 +16,7 @@ pub fn view(state: &State, link: &Link) -> Html {
     }
     html! {
         <div class="tasks filled">
-            { (tasks.len() > 1).then(|| family(state, tasks, link)).unwrap_or_default() }
+            { if tasks.len() > 1 { family(state, tasks, link) } else { Html::default() } }
             { of_task(state, link, "this image holds no processes", state.task.as_ref().map(|task| threads(state, task, link))) }
         </div>
     }

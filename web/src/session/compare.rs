@@ -213,7 +213,8 @@ impl<S: ReadAt + Clone> Session<S> {
             let value = |name: &str| list.iter().find(|field| field.name == name);
             let owner = self.tree.owners(at as u32).last().and_then(|owner| keys.get(*owner as usize));
             // A process is the same one whoever its parent is.
-            let owner = owner.filter(|owner| !owner.is_empty() && !(kind == Task::KIND && self.rev == 2));
+            let is_task = kind == Task::KIND && self.rev == 2;
+            let owner = owner.filter(|owner| !owner.is_empty() && !is_task);
             let mut key = owner.map_or(String::new(), |owner| format!("{owner} / "));
             key.push_str(&kind.to_string());
             let natural = NATURAL.iter().filter(|name| by_pid || kind != Thread::KIND || **name != "tid");
