@@ -16,6 +16,8 @@ const PIPES: [u32; 2] = [4, 5];
 const NAMED: [u32; 4] = [1, 2, 3, 12];
 /// Holders that are named before the rest is only counted.
 const NAMES: usize = 4;
+/// Holders of one description that are looked at: an image may have a million, and they are looked at for each of them.
+const MAX_HOLDERS: usize = 2000;
 /// Most descriptors and areas that are remembered.
 const MAX: usize = 1 << 20;
 
@@ -81,6 +83,8 @@ pub struct Holder<'a> {
 #[derive(Debug, Default, Clone)]
 pub struct Sharing {
     tasks: Vec<Member>,
+    /// By descriptor table: positions of tasks.
+    users: BTreeMap<u32, Vec<usize>>,
     /// By description: table and number.
     fds: BTreeMap<u32, Vec<(u32, u32)>>,
     /// By description: kind, access mode, object.
@@ -110,7 +114,9 @@ impl Sharing {
             return;
         }
         let comm = escape(until_nul(&task.comm));
-        self.tasks.push(Member { id, pid: task.pid, comm, parts: Shared::ALL.map(|part| part.of(task)) });
+        let member = Member { id, pid: task.pid, comm, parts: Shared::ALL.map(|part| part.of(task)) };
+        self.users.entry(member.part(Shared::Descriptors)).or_default().push(self.tasks.len());
+        self.tasks.push(member);
     }
 
     /// Takes a descriptor of a table.
@@ -144,11 +150,15 @@ impl Sharing {
         &self.tasks
     }
 
-    /// Descriptors that lead to this description.
+    /// Descriptors that lead to this description; of very many the first.
     pub fn of_file(&self, file: u32) -> Vec<Holder<'_>> {
-        let fds = self.fds.get(&file).map(Vec::as_slice).unwrap_or_default();
-        let of_table = |table: u32| self.tasks.iter().filter(move |task| task.parts[1] == table);
-        fds.iter().flat_map(|(table, fd)| of_table(*table).map(|task| Holder { task, fd: *fd })).collect()
+        let fds = self.fds.get(&file).map(Vec::as_slice).unwrap_or_default().iter().take(MAX_HOLDERS);
+        let users = |table: u32| self.users.get(&table).filter(|_| table != 0).into_iter().flatten();
+        let holders = fds.flat_map(|(table, fd)| users(*table).map(|at| (at, *fd)));
+        holders
+            .filter_map(|(at, fd)| Some(Holder { task: self.tasks.get(*at)?, fd }))
+            .take(MAX_HOLDERS)
+            .collect()
     }
 
     /// The first descriptor that leads to this object or description, to name it by.
@@ -189,7 +199,11 @@ impl Sharing {
             return out;
         }
         let descriptions = self.descriptions.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let fds: Vec<_> = std::iter::once(&id).chain(descriptions).flat_map(|at| self.of_file(*at)).collect();
+        let fds: Vec<_> = std::iter::once(&id)
+            .chain(descriptions)
+            .flat_map(|at| self.of_file(*at))
+            .take(MAX_HOLDERS)
+            .collect();
         if !fds.is_empty() {
             out.push(self.list(0, &fds));
         }
@@ -219,7 +233,7 @@ impl Sharing {
         let same: Vec<_> = self.of_file(file).into_iter().filter(|holder| !own(holder)).collect();
         let Some((kind, access, object)) = self.files.get(&file).copied() else { return out };
         let others = self.descriptions.get(&object).map(Vec::as_slice).unwrap_or_default();
-        let others = others.iter().filter(|other| **other != file);
+        let others = others.iter().filter(|other| **other != file).take(MAX_HOLDERS);
         let mode = |file: &u32| self.files.get(file).map_or(0, |file| file.1);
         if PIPES.contains(&kind) {
             // Whoever may do what this end may not; one that may both is the end of everybody.
@@ -227,6 +241,7 @@ impl Sharing {
                 .clone()
                 .filter(|other| mode(other) != access)
                 .flat_map(|other| self.of_file(*other))
+                .take(MAX_HOLDERS)
                 .collect();
             let way = if access == 0 { "from" } else { "to" };
             match (ends.is_empty(), access) {
@@ -236,7 +251,7 @@ impl Sharing {
                 (true, _) => out.push("which nobody here reads".into()),
             }
         } else if !NAMED.contains(&kind) && object != 0 {
-            let also: Vec<_> = others.flat_map(|other| self.of_file(*other)).collect();
+            let also: Vec<_> = others.flat_map(|other| self.of_file(*other)).take(MAX_HOLDERS).collect();
             if !also.is_empty() {
                 out.push(format!("the same as {}", self.list(task, &also)));
             }
@@ -250,8 +265,10 @@ impl Sharing {
     /// `fd 3, 4242 sort fd 0`: those of the task itself without its name, and one process only once.
     fn list(&self, task: u32, holders: &[Holder<'_>]) -> String {
         let mut by_task: Vec<(&Member, Vec<u32>)> = Vec::new();
+        let mut known: BTreeMap<u32, usize> = BTreeMap::new();
         for holder in holders {
-            match by_task.iter_mut().find(|(member, _)| member.id == holder.task.id) {
+            let at = *known.entry(holder.task.id).or_insert(by_task.len());
+            match by_task.get_mut(at) {
                 Some((_, fds)) => fds.push(holder.fd),
                 None => by_task.push((holder.task, vec![holder.fd])),
             }
@@ -281,7 +298,9 @@ impl Member {
 /// The first few of a list, and how many more there are.
 fn some(names: impl Iterator<Item = String>, count: usize) -> String {
     let mut out = names.take(NAMES).collect::<Vec<_>>().join(", ");
-    if count > NAMES {
+    if count >= MAX_HOLDERS {
+        out.push_str(" and many more");
+    } else if count > NAMES {
         out.push_str(&format!(" and {} more", count - NAMES));
     }
     out
@@ -383,5 +402,19 @@ mod tests {
         }
         sharing.file(5, &file(1, 0, 6));
         assert_eq!(sharing.words(1, 0, 5), ["one with 2 w fd 0, 3 w fd 0, 4 w fd 0, 5 w fd 0 and 2 more"]);
+    }
+
+    #[test]
+    fn a_description_that_everybody_has_costs_no_more_than_one_that_many_have() {
+        let mut sharing = Sharing::default();
+        sharing.file(5, &file(6, 2, 6));
+        for id in 1..=3_000 {
+            sharing.task(id, &task(id, "w", 0, 100_000 + id));
+            sharing.fd(100_000 + id, 0, 5);
+        }
+        for id in 1..=3_000 {
+            let words = sharing.words(id, 0, 5);
+            assert!(words[0].ends_with(" and many more") || words[0].ends_with(" more"), "{words:?}");
+        }
     }
 }

@@ -609,13 +609,16 @@ if (stasis) {
   const live = async () => {
     const secret = randomBytes(24).toString("base64");
     const script = `
-import ctypes, os, signal, sys, threading
+import ctypes, mmap, os, signal, sys, threading
 os.closerange(3, 256)
 secret = ctypes.create_string_buffer(sys.stdin.readline().encode())
+# Memory that no path leads to is root's to read.
+shared = mmap.mmap(-1, 3 * mmap.PAGESIZE) if os.getuid() == 0 else bytearray(3 * mmap.PAGESIZE)
+shared[mmap.PAGESIZE:mmap.PAGESIZE + len(secret)] = bytes(reversed(secret[:]))
 table = ["entry number %d of the table" % n for n in range(5000)]
 waiter = threading.Thread(target=threading.Event().wait, daemon=True)
 waiter.start()
-print(hex(ctypes.addressof(secret)), flush=True)
+print(hex(ctypes.addressof(secret)), hex(ctypes.addressof(ctypes.c_char.from_buffer(shared)) + mmap.PAGESIZE), flush=True)
 os.close(0); os.open("/dev/null", os.O_RDONLY); os.dup2(0, 1); os.dup2(0, 2)
 os.write(int(sys.argv[1]), b"x") if len(sys.argv) > 1 else None
 signal.pause()`;
@@ -631,7 +634,8 @@ signal.pause()`;
     child.kill("SIGKILL");
     await once(child, "exit");
     assert.ok(running, "the process runs on");
-    return { path, secret, address: Number(said), pid: child.pid };
+    const [address, shared] = said.trim().split(" ").map(Number);
+    return { path, secret, address, shared, pid: child.pid };
   };
   const taken = await live();
   await test("a process just checkpointed holds its secret at its address", async (page) => {
@@ -657,6 +661,19 @@ signal.pause()`;
     await page.goto(link.replace(/#.*/, `#vaddr=0x${taken.address.toString(16)}`));
     await open(page, taken.path);
     await page.locator(`.hexrow .b.cur[data-at="${taken.address}"]`).first().waitFor();
+  });
+  await test("memory shared with others is found and read at its virtual address", async (page) => {
+    await open(page, taken.path);
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.locator("#search-text").fill([...taken.secret].reverse().join(""));
+    await page.keyboard.press("Enter");
+    await page.locator("#found").filter({ visible: true }).waitFor();
+    const hit = page.locator(".hit").first();
+    const at = Number(await hit.getAttribute("data-at"));
+    assert.ok(at >= taken.shared && at < taken.shared + 4096, `${at} in the page at ${taken.shared}`);
+    await hit.click();
+    await page.locator(`.hexrow .b.sel[data-at="${at}"]`).first().waitFor();
+    assert.match((await page.locator(".hexrow .b.sel").allTextContents()).join(""), /^[0-9a-f]+$/);
   });
   await test("thousands of strings scroll, and the one wanted is found", async (page) => {
     await open(page, taken.path);

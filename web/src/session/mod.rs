@@ -20,7 +20,7 @@ use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
 use stasis_format::header::{Kind, RECORD_HEADER_LEN};
 use stasis_format::limits::PAGE;
 use stasis_format::memory::MemoryMap;
-use stasis_format::record::{Body, Extent, Index, IndexEnd};
+use stasis_format::record::{Body, Extent, Index, IndexEnd, Mm};
 use stasis_format::sharing::Sharing;
 use stasis_format::show;
 use stasis_format::sniff::sniff;
@@ -49,7 +49,11 @@ pub struct Session<S> {
     cut: Option<String>,
     index: Option<IndexReader<S>>,
     maps: HashMap<u32, MemoryMap>,
+    /// Address spaces in the order of the file.
+    mms: Vec<u32>,
     windows: HashMap<u32, Vec<space::Window>>,
+    /// By INODE: the address spaces that show it, and where.
+    views: HashMap<u32, Vec<(u32, space::Window)>>,
     /// Runs of memory that the image holds: first address, and the one behind.
     held: HashMap<u32, Vec<(u64, u64)>>,
     areas: HashMap<u32, Vec<map::Named>>,
@@ -87,7 +91,8 @@ impl<S: ReadAt + Clone> Session<S> {
         };
         let tree = Tree::new(nodes);
         let rev = report.revision.unwrap_or(1);
-        let (maps, windows, held, areas, sharing) = Default::default();
+        let mms = tree.nodes.iter().filter(|node| Kind(node.kind) == Mm::KIND).map(|node| node.id).collect();
+        let (maps, windows, views, held, areas, sharing) = Default::default();
         Ok(Self {
             source,
             name,
@@ -97,7 +102,9 @@ impl<S: ReadAt + Clone> Session<S> {
             cut,
             index,
             maps,
+            mms,
             windows,
+            views,
             held,
             areas,
             sharing,

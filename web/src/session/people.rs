@@ -5,7 +5,7 @@ use crate::proto::Process;
 use stasis_format::ReadAt;
 use stasis_format::family::preorder;
 use stasis_format::header::Kind;
-use stasis_format::record::{Body, Fd, File, Mm, TASK_STATES, Task, Thread, Vma};
+use stasis_format::record::{Body, Fd, File, TASK_STATES, Task, Thread, Vma};
 use stasis_format::sharing::{Shared, Sharing};
 use stasis_format::show;
 use std::rc::Rc;
@@ -71,8 +71,7 @@ impl<S: ReadAt + Clone> Session<S> {
 
     /// Whose memory an object is, to be put in front of a place in it: nothing where there is but one.
     pub(super) fn whose(&mut self, id: u32) -> Result<Option<String>> {
-        let memories = self.tree.nodes.iter().filter(|node| Kind(node.kind) == Mm::KIND).take(2).count();
-        if memories < 2 {
+        if self.mms.len() < 2 {
             return Ok(None);
         }
         let sharing = self.sharing()?;

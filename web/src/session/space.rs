@@ -5,7 +5,7 @@ use super::{MAX_ANSWER, Result, Session};
 use stasis_format::header::Kind;
 use stasis_format::limits::PAGE;
 use stasis_format::memory::{MemoryMap, Page};
-use stasis_format::record::{Body, Extent, Inode, Mm, Vma};
+use stasis_format::record::{Body, Extent, Inode, Vma};
 use stasis_format::{IndexReader, ReadAt};
 
 /// Maps that are kept: a process has its own memory and a few shared pieces.
@@ -106,20 +106,20 @@ impl<S: ReadAt + Clone> Session<S> {
 
     /// Where pages of an INODE are seen: the address space and the address of the first process that maps them.
     pub(super) fn seen_at(&mut self, inode: u32, offset: u64) -> Result<Option<(u32, u64)>> {
-        let kind = self.tree.object(inode).and_then(|at| self.tree.node(at)).map(|node| Kind(node.kind));
-        if kind != Some(Inode::KIND) {
-            return Ok(None);
-        }
-        let all = self.tree.nodes.iter().filter(|node| Kind(node.kind) == Mm::KIND);
-        let mms: Vec<u32> = all.map(|node| node.id).collect();
-        for mm in mms {
-            let windows = self.windows(mm)?;
-            let mut there = windows.iter().filter(|window| window.inode == inode);
-            if let Some(address) = there.find_map(|window| window.address(offset)) {
-                return Ok(Some((mm, address)));
+        if !self.views.contains_key(&inode) {
+            let kind = self.tree.object(inode).and_then(|at| self.tree.node(at)).map(|node| Kind(node.kind));
+            let mut views = Vec::new();
+            if kind == Some(Inode::KIND) {
+                for mm in self.mms.clone() {
+                    let windows = self.windows(mm)?;
+                    let here = windows.into_iter().filter(|window| window.inode == inode);
+                    views.extend(here.map(|window| (mm, window)));
+                }
             }
+            self.views.insert(inode, views);
         }
-        Ok(None)
+        let views = self.views.get(&inode).map(Vec::as_slice).unwrap_or_default();
+        Ok(views.iter().find_map(|(mm, window)| Some((*mm, window.address(offset)?))))
     }
 
     /// All runs of pages that are held, joined and in ascending order.
