@@ -422,7 +422,7 @@ await test("Back leads to where one jumped from, and forth again", async (page) 
 const relatives = process.env.STASIS_FAMILY;
 if (relatives) {
   const family = join(relatives, "family.img");
-  const chosen = (page, pid) => page.locator(`.process button[data-pid="${pid}"][aria-pressed=true]`);
+  const chosen = (page, pid) => page.locator(`.process[data-pid="${pid}"][aria-selected=true]`);
   /// Chooses a process in the view that is shown.
   const choose = (page, pid) =>
     page.locator("#process").evaluate((select, pid) => {
@@ -434,11 +434,17 @@ if (relatives) {
     await open(page, family);
     assert.equal(await page.locator("#verdict").textContent(), "Valid");
     await page.getByRole("tab", { name: "Processes" }).click();
-    const drawn = await page.locator(".process").evaluateAll((rows) => rows.map((row) => `${row.querySelectorAll(".wire").length} ${row.querySelector("button").dataset.pid}`));
+    const drawn = await page.locator(".process").evaluateAll((rows) => rows.map((row) => `${row.querySelectorAll(".wire").length} ${row.dataset.pid}`));
     assert.deepEqual(drawn, ["0 4200", "1 4241", "1 4242", "2 4251", "2 4252", "1 4243", "1 4244"]);
-    const state = (pid) => page.locator(`.process button[data-pid="${pid}"] .state`).textContent();
+    const state = (pid) => page.locator(`.process[data-pid="${pid}"] .state`).textContent();
     assert.deepEqual(await Promise.all([4243, 4252, 4244].map(state)), ["zombie, exited with 3", "zombie, killed by SIGKILL", "stopped by SIGTSTP"]);
-    await page.locator('.process button[data-pid="4241"]').click();
+    await page.locator('.process[data-pid="4242"]').click();
+    await chosen(page, 4242).waitFor();
+    await page.locator(".processes").focus();
+    await page.keyboard.press("End");
+    await chosen(page, 4244).waitFor();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowDown");
     await chosen(page, 4241).waitFor();
     await page.locator(".threads tbody th", { hasText: "4241" }).waitFor();
     await accessible(page);

@@ -123,6 +123,13 @@ impl App {
                     tree.set_scroll_top((f64::from(row) * components::TREE_ROW_PX) as i32);
                 }
             }),
+            Command::Show(id) => soon(move || {
+                if let Some(element) = element(&id) {
+                    let options = web_sys::ScrollIntoViewOptions::new();
+                    options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+                    element.scroll_into_view_with_scroll_into_view_options(&options);
+                }
+            }),
             Command::Address { place, push } => put_address(&format!("#{place}"), push),
             Command::Keep { first, bytes } => {
                 if first {

@@ -210,6 +210,8 @@ pub enum Action {
     Tab(Tab),
     TabMove(i32),
     Task(u32),
+    /// Chooses the process so many rows further down in the tree.
+    TaskMove(i32),
     Thread(usize),
     ThreadsScrolled(u32),
     FdsScrolled(u32),
@@ -300,6 +302,8 @@ pub enum Command {
     ScrollHex(f64),
     /// Bring a row of the tree into view.
     ScrollTree(u32),
+    /// Bring the element with this id into view.
+    Show(String),
     /// Put the place into the address: as one to come back to, or in place of the last one.
     Address {
         /// What stands behind `#`.
@@ -442,6 +446,18 @@ impl State {
             Action::Task(id) => {
                 self.choose(id);
                 self.ask_task(&mut out);
+            }
+            Action::TaskMove(by) => {
+                let tasks: Vec<u32> = self.processes().map(|task| task.id).collect();
+                let at = tasks.iter().position(|id| *id == self.task_id).unwrap_or(0) as i32;
+                let to = at.saturating_add(by).clamp(0, (tasks.len() as i32 - 1).max(0));
+                if let Some(id) = tasks.get(to as usize) {
+                    self.choose(*id);
+                    self.said =
+                        self.chosen().map_or(String::new(), |task| format!("{} {}", task.pid, task.comm));
+                    out.push(Command::Show(format!("process-{id}")));
+                    self.ask_task(&mut out);
+                }
             }
             Action::Thread(at) => self.thread = at,
             Action::ThreadsScrolled(top) => self.threads_top = top,

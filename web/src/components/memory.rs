@@ -77,6 +77,14 @@ fn table(state: &State, map: &Map, link: &Link) -> Html {
 fn row(area: &Area, mm: u32, link: &Link) -> Html {
     let len = area.end - area.start;
     let name = if area.name.is_empty() { area.kind.clone() } else { area.name.clone() };
+    // The end of a path tells files apart, and is what would be cut.
+    let (what, more) = match name.rsplit_once('/') {
+        Some((dir, file)) if area.kind == "file" => {
+            (file.to_owned(), format!(" in {}", if dir.is_empty() { "/" } else { dir }))
+        }
+        _ if area.name.is_empty() => (name.clone(), String::new()),
+        _ => (name.clone(), format!(" {}", area.kind)),
+    };
     let title = area.with.as_ref().map_or(name.clone(), |with| format!("{name}, shared with {with}"));
     let save = act(link, Action::SaveArea { mm, start: area.start, len });
     let strings = act(link, Action::Strings { space: Space::Memory(mm), start: area.start, len });
@@ -95,7 +103,7 @@ fn row(area: &Area, mm: u32, link: &Link) -> Html {
             <td class="n c-shares">{ some(area.zero) }</td>
             <td class="n c-shares">{ some(area.from_file) }</td>
             <td class="name" title={title}>{ area.with.as_ref().map(|with| html! { <span class="shared">{ format!("with {with}") }</span> }).unwrap_or_default() }
-                { &name }<small class="quiet" hidden={area.name.is_empty() || area.kind == "file"}>{ format!(" {}", area.kind) }</small></td>
+                { what }<small class="quiet">{ more }</small></td>
             <td class="actions"><button class="small c-strings" disabled={is_empty} onclick={strings} aria-label={format!("Strings of the area at {:#x}", area.start)}>{ "Strings" }</button>{ " " }
                 <button class="small" disabled={is_empty} onclick={save} aria-label={format!("Save the area at {:#x}", area.start)}>{ "Save" }</button></td>
         </tr>

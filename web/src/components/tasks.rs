@@ -1,9 +1,11 @@
 //! Processes drawn as the tree that they are, and the threads of the chosen one with their registers.
 
 use super::{Link, act, list, nothing, of_task, offset};
+use crate::app::Message;
 use crate::proto::{Process, Task, Thread};
 use crate::state::{Action, State};
 use stasis_format::family::{Wire, wires};
+use web_sys::KeyboardEvent;
 use yew::{Html, classes, html};
 
 /// Columns of the list of threads.
@@ -31,12 +33,24 @@ fn family(state: &State, tasks: &[Process], link: &Link) -> Html {
         1 => format!("{} processes, one of them a zombie", tasks.len()),
         n => format!("{} processes, {n} of them zombies", tasks.len()),
     };
+    let keyed = link.batch_callback(|event: KeyboardEvent| {
+        let by = match event.key().as_str() {
+            "ArrowDown" => 1,
+            "ArrowUp" => -1,
+            "Home" => i32::MIN,
+            "End" => i32::MAX,
+            _ => return None,
+        };
+        event.prevent_default();
+        Some(Message::Act(Action::TaskMove(by)))
+    });
     html! {
         <section class="family">
             <h3>{ count }</h3>
-            <ul class="processes" aria-label="Process tree">
+            <div class="processes" role="tree" aria-label="Processes" tabindex="0" onkeydown={keyed}
+                aria-activedescendant={format!("process-{}", state.task_id)}>
                 { for tasks.iter().zip(wires(&depths)).map(|(task, wires)| process(state, task, &wires, link)) }
-            </ul>
+            </div>
         </section>
     }
 }
@@ -54,15 +68,15 @@ fn process(state: &State, task: &Process, wires: &[Wire], link: &Link) -> Html {
     };
     let jobs = format!("process group {}, session {}, parent {}", task.pgid, task.sid, task.ppid);
     html! {
-        <li class="process">
+        <div class="process" role="treeitem" id={format!("process-{}", task.id)} aria-level={(u32::from(task.depth) + 1).to_string()}
+            aria-selected={(task.id == state.task_id).to_string()} data-pid={task.pid.to_string()} title={jobs} onclick={act(link, Action::Task(task.id))}>
             { for wires.iter().map(|wire| html! { <i class={class(wire)} aria-hidden="true"></i> }) }
-            <button class={classes!(task.zombie.then_some("zombie"))} aria-pressed={(task.id == state.task_id).to_string()}
-                data-pid={task.pid.to_string()} onclick={act(link, Action::Task(task.id))} title={jobs}>
+            <div class={classes!("who", task.zombie.then_some("zombie"))}>
                 <b class="mono">{ task.pid }</b><span>{ &task.comm }</span>
                 <small class="state">{ if task.zombie { format!("zombie, {}", task.state) } else { task.state.clone() } }</small>
                 <small class="counts">{ counts }</small>
-            </button>
-        </li>
+            </div>
+        </div>
     }
 }
 

@@ -342,3 +342,15 @@ fn shift_and_the_arrows_select() {
     state.reduce(Action::HexExtend(i64::MAX));
     assert_eq!(state.hex.selection, (100, 304));
 }
+
+#[test]
+fn the_process_tree_is_walked_with_the_keyboard_and_ends_at_its_ends() {
+    let mut state = with_memory();
+    let mut pid = |by| {
+        let commands = state.reduce(Action::TaskMove(by));
+        assert!(commands.iter().any(|command| matches!(command, Command::Show(_))));
+        state.chosen().map(|task| task.pid)
+    };
+    assert_eq!([i32::MIN, -1, 1, 1, i32::MAX, 1].map(&mut pid), [49, 49, 41, 43, 45, 45].map(Some));
+    assert!(State::default().reduce(Action::TaskMove(1)).is_empty());
+}
