@@ -123,11 +123,14 @@ impl App {
                     tree.set_scroll_top((f64::from(row) * components::TREE_ROW_PX) as i32);
                 }
             }),
-            Command::Show(id) => soon(move || {
-                if let Some(element) = element(&id) {
-                    let options = web_sys::ScrollIntoViewOptions::new();
-                    options.set_block(web_sys::ScrollLogicalPosition::Nearest);
-                    element.scroll_into_view_with_scroll_into_view_options(&options);
+            Command::ShowRow { list, row } => soon(move || {
+                let Some(list) = element(list) else { return };
+                let (top, view) = (f64::from(list.scroll_top()), f64::from(list.client_height()));
+                let (start, end) = components::row_px(row);
+                if start < top {
+                    list.set_scroll_top(start as i32);
+                } else if end > top + view {
+                    list.set_scroll_top((end - view).ceil() as i32);
                 }
             }),
             Command::Address { place, push } => put_address(&format!("#{place}"), push),

@@ -112,6 +112,11 @@ impl<S: ReadAt + Clone> Desk<S> {
                 let offset = session.offset_of(record).ok_or("the image has no such record")?;
                 plain(Reply::Selected(Box::new(session.reveal(offset)?)))
             }
+            Request::RevealRow { row } => {
+                let node = session.tree_mut().row(row).ok_or("the tree has no such row")?.0;
+                let offset = session.offset_of(node).ok_or("the image has no such record")?;
+                plain(Reply::Selected(Box::new(session.reveal(offset)?)))
+            }
             Request::Bytes { space, offset, len } => {
                 let (bytes, held) = session.bytes(space, offset, len.into())?;
                 Ok((Reply::Bytes { space, offset, held }, Some(bytes)))

@@ -46,6 +46,8 @@ pub enum Request {
     Reveal { offset: u64 },
     /// Selects a record by its place in the file, counted from 0.
     RevealRecord { record: u32 },
+    /// Selects the record in this visible row of the tree.
+    RevealRow { row: u32 },
     /// Bytes in blocks of pages.
     Bytes { space: Space, offset: u64, len: u32 },
     /// All about a task, by its object.

@@ -146,7 +146,8 @@ pub struct State {
     pub task: Option<Task>,
     /// Thread whose registers are shown, by its place in the list.
     pub thread: usize,
-    /// First thread and first descriptor in sight.
+    /// First process, thread and descriptor in sight.
+    pub tasks_top: u32,
     pub threads_top: u32,
     pub fds_top: u32,
     pub map: Option<Map>,
@@ -213,6 +214,7 @@ pub enum Action {
     /// Chooses the process so many rows further down in the tree.
     TaskMove(i32),
     Thread(usize),
+    TasksScrolled(u32),
     ThreadsScrolled(u32),
     FdsScrolled(u32),
     Address {
@@ -302,8 +304,13 @@ pub enum Command {
     ScrollHex(f64),
     /// Bring a row of the tree into view.
     ScrollTree(u32),
-    /// Bring the element with this id into view.
-    Show(String),
+    /// Bring a row of a long list into view.
+    ShowRow {
+        /// Id of its element.
+        list: &'static str,
+        /// The row.
+        row: u32,
+    },
     /// Put the place into the address: as one to come back to, or in place of the last one.
     Address {
         /// What stands behind `#`.
@@ -404,11 +411,8 @@ impl State {
                     i64::from(row).saturating_add(by).clamp(0, i64::from(self.rows_total.max(1) - 1)) as u32;
                 match self.row(row).map(|row| row.offset) {
                     Some(offset) => out.push(Command::Ask(Request::Reveal { offset })),
-                    None => {
-                        out.push(Command::ScrollTree(row));
-                        self.tree_top = row;
-                        self.ask_rows(false, &mut out);
-                    }
+                    // One that the page does not have is selected all the same; the tree scrolls to it then.
+                    None => out.push(Command::Ask(Request::RevealRow { row })),
                 }
             }
             Action::Fold { node, open } => {
@@ -455,11 +459,12 @@ impl State {
                     self.choose(*id);
                     self.said =
                         self.chosen().map_or(String::new(), |task| format!("{} {}", task.pid, task.comm));
-                    out.push(Command::Show(format!("process-{id}")));
+                    self.show_process(&mut out);
                     self.ask_task(&mut out);
                 }
             }
             Action::Thread(at) => self.thread = at,
+            Action::TasksScrolled(top) => self.tasks_top = top,
             Action::ThreadsScrolled(top) => self.threads_top = top,
             Action::FdsScrolled(top) => self.fds_top = top,
             Action::Address { mm, address } => {
@@ -648,6 +653,13 @@ impl State {
         self.processes().find(|task| task.id == self.task_id)
     }
 
+    /// Brings the chosen process into view where the tree is drawn.
+    fn show_process(&self, out: &mut Vec<Command>) {
+        if let Some(row) = self.processes().position(|task| task.id == self.task_id) {
+            out.push(Command::ShowRow { list: "processes", row: row as u32 });
+        }
+    }
+
     fn choose(&mut self, id: u32) {
         if self.task_id != id {
             (self.task_id, self.task, self.map) = (id, None, None);
@@ -680,6 +692,10 @@ impl State {
         self.tab = tab;
         if matches!(tab, Tab::Tasks | Tab::Memory | Tab::Files | Tab::Signals) {
             self.ask_task(out);
+        }
+        if tab == Tab::Tasks {
+            self.tasks_top = 0;
+            self.show_process(out);
         }
     }
 

@@ -16,6 +16,7 @@ mod top;
 mod tree;
 mod verdict;
 
+pub use list::row_px;
 pub use tree::ROW_PX as TREE_ROW_PX;
 
 use crate::app::{App, Message};
@@ -173,7 +174,12 @@ fn ended(state: &str) -> String {
 /// Which process it is, and the others to choose from.
 fn choice(state: &State, chosen: &Process, link: &Link) -> Html {
     let tasks = state.image.as_ref().map(|image| image.tasks.as_slice()).unwrap_or_default();
-    let depths: Vec<u32> = tasks.iter().map(|task| task.depth.into()).collect();
+    let at = tasks.iter().position(|task| task.id == chosen.id).unwrap_or(0);
+    // Those near the chosen one: a choice of thousands is nothing to choose from.
+    let shown = list::rows(tasks.len(), at as u32);
+    let near = tasks.get(shown.clone()).unwrap_or_default();
+    let depths: Vec<u32> = near.iter().map(|task| task.depth.into()).collect();
+    let left_out = tasks.len() - near.len();
     let picked = link.batch_callback(|event: web_sys::Event| {
         let select: web_sys::HtmlSelectElement = event.target()?.dyn_into().ok()?;
         Some(Message::Act(Action::Task(select.value().parse().ok()?)))
@@ -193,7 +199,9 @@ fn choice(state: &State, chosen: &Process, link: &Link) -> Html {
     html! {
         <div class="row subject">
             { if tasks.len() > 1 && !is_drawn {
-                html! { <label>{ "Process " }<select id="process" onchange={picked}>{ for tasks.iter().zip(wires(&depths)).map(option) }</select></label> }
+                html! { <label>{ "Process " }<select id="process" onchange={picked}>{ for near.iter().zip(wires(&depths)).map(option) }
+                    { if left_out > 0 { html! { <option disabled=true>{ format!("and {left_out} more, under Processes") }</option> } } else { Html::default() } }
+                </select></label> }
             } else {
                 html! { <span>{ "Process " }<b class="mono">{ chosen.pid }</b>{ " " }<b>{ &chosen.comm }</b></span> }
             } }

@@ -27,6 +27,9 @@ pub fn view(state: &State, link: &Link) -> Html {
 /// The tree, one process a row.
 fn family(state: &State, tasks: &[Process], link: &Link) -> Html {
     let depths: Vec<u32> = tasks.iter().map(|task| task.depth.into()).collect();
+    let drawn = wires(&depths);
+    let shown = list::rows(tasks.len(), state.tasks_top);
+    let rows = tasks.iter().zip(&drawn).skip(shown.start).take(shown.len());
     let zombies = tasks.iter().filter(|task| task.zombie).count();
     let count = match zombies {
         0 => format!("{} processes", tasks.len()),
@@ -47,9 +50,11 @@ fn family(state: &State, tasks: &[Process], link: &Link) -> Html {
     html! {
         <section class="family">
             <h3>{ count }</h3>
-            <div class="processes" role="tree" aria-label="Processes" tabindex="0" onkeydown={keyed}
-                aria-activedescendant={format!("process-{}", state.task_id)}>
-                { for tasks.iter().zip(wires(&depths)).map(|(task, wires)| process(state, task, &wires, link)) }
+            <div class="processes" id="processes" role="tree" aria-label="Processes" tabindex="0" onkeydown={keyed}
+                aria-activedescendant={format!("process-{}", state.task_id)} onscroll={list::scrolled(link, state.tasks_top, Action::TasksScrolled)}>
+                { list::gap_block(shown.start) }
+                { for rows.map(|(task, wires)| process(state, task, wires, link)) }
+                { list::gap_block(tasks.len() - shown.end) }
             </div>
         </section>
     }

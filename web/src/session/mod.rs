@@ -18,7 +18,7 @@ pub use verdict::{Check, Verify, parse_kernel};
 use crate::proto::{Head, Opened, Row, Space};
 use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
 use stasis_format::header::{Kind, RECORD_HEADER_LEN};
-use stasis_format::limits::PAGE;
+use stasis_format::limits::{MAX_INDEX_ENTRIES, PAGE};
 use stasis_format::memory::MemoryMap;
 use stasis_format::record::{Body, Extent, Index, IndexEnd, Mm};
 use stasis_format::sharing::Sharing;
@@ -276,7 +276,10 @@ fn indexed<S: ReadAt>(source: &S, index: &IndexReader<S>) -> Result<Vec<Node>> {
         parent: 0,
         id: 0,
     };
-    let mut nodes = vec![at(0, HEAD_RECORD_LEN, Kind::HEAD)];
+    // With room for the INDEX records, INDEX_END and TAIL: a list of millions is not to be moved for these.
+    let count = index.entries().len();
+    let mut nodes = Vec::with_capacity(count + count / MAX_INDEX_ENTRIES + 4);
+    nodes.push(at(0, HEAD_RECORD_LEN, Kind::HEAD));
     nodes.extend(index.entries().iter().map(|entry| Node {
         offset: entry.offset,
         len: entry.len.unsigned_abs().into(),

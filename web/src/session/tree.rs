@@ -84,7 +84,8 @@ impl Tree {
         }
         let mut by_parent: Vec<u32> = (0..count as u32).collect();
         by_parent.sort_by_key(|at| nodes.get(*at as usize).map_or(0, |node| node.parent));
-        let visible = Vec::new();
+        drop(below);
+        let visible = Vec::with_capacity(count);
         let mut tree = Self { nodes, objects, by_parent, owner, order, children, folded, visible };
         tree.refresh();
         tree

@@ -348,9 +348,24 @@ fn the_process_tree_is_walked_with_the_keyboard_and_ends_at_its_ends() {
     let mut state = with_memory();
     let mut pid = |by| {
         let commands = state.reduce(Action::TaskMove(by));
-        assert!(commands.iter().any(|command| matches!(command, Command::Show(_))));
+        assert!(commands.iter().any(|command| matches!(command, Command::ShowRow { list: "processes", .. })));
         state.chosen().map(|task| task.pid)
     };
     assert_eq!([i32::MIN, -1, 1, 1, i32::MAX, 1].map(&mut pid), [49, 49, 41, 43, 45, 45].map(Some));
     assert!(State::default().reduce(Action::TaskMove(1)).is_empty());
+}
+
+#[test]
+fn the_last_record_is_selected_though_the_page_does_not_have_it() {
+    let mut state = opened(304);
+    state.reduce(Action::Replied(
+        Reply::Tree { first: 0, rows: vec![Row::default(); 80], total: 1000 },
+        Vec::new(),
+    ));
+    let commands = state.reduce(Action::TreeMove(i64::MAX));
+    assert!(asks(&commands, |request| *request == Request::RevealRow { row: 999 }));
+    let record = Record { row: 999, rows: 1000, offset: 100, asked: 100, len: 8, ..Record::default() };
+    let commands = state.reduce(Action::Replied(Reply::Selected(Box::new(record)), Vec::new()));
+    assert!(commands.iter().any(|command| matches!(command, Command::ScrollTree(top) if *top > 900)));
+    assert!(asks(&commands, |request| matches!(request, Request::Tree { first, .. } if *first > 900)));
 }
