@@ -118,11 +118,14 @@ impl App {
                     hex.set_scroll_top(px as i32);
                 }
             }),
-            Command::ScrollTree(row) => soon(move || {
-                if let Some(tree) = element("tree-scroll") {
-                    tree.set_scroll_top((f64::from(row) * components::TREE_ROW_PX) as i32);
-                }
-            }),
+            Command::ScrollTree(row) => {
+                let px = self.state.tree_scroll().px(row);
+                soon(move || {
+                    if let Some(tree) = element("tree-scroll") {
+                        tree.set_scroll_top(px as i32);
+                    }
+                });
+            }
             Command::ShowRow { list, row } => soon(move || {
                 let Some(list) = element(list) else { return };
                 let (top, view) = (f64::from(list.scroll_top()), f64::from(list.client_height()));

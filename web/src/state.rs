@@ -2,9 +2,11 @@
 
 mod hex;
 mod reply;
+mod tree;
 mod zoom;
 
 pub use hex::{Blocks, Hex, ROW, ROW_PX};
+pub use tree::{Scroll, TREE_ROW_PX};
 pub use zoom::Zoom;
 
 use crate::proto::{Comparison, Hit, Map, Opened, Process, Record, Request, Row, Scope, Space, Task};
@@ -579,6 +581,11 @@ impl State {
             Action::Recent(names) => self.recent = names,
         }
         out
+    }
+
+    /// How the tree scrolls.
+    pub fn tree_scroll(&self) -> Scroll {
+        Scroll { rows: self.rows_total, visible: self.tree_visible }
     }
 
     /// The row with this number, if the page has it.

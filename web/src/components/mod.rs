@@ -17,7 +17,6 @@ mod tree;
 mod verdict;
 
 pub use list::row_px;
-pub use tree::ROW_PX as TREE_ROW_PX;
 
 use crate::app::{App, Message};
 use crate::proto::Process;
