@@ -2,7 +2,7 @@
 
 use crate::components;
 use crate::proto::{Reply, Request};
-use crate::state::{Action, Command, Example, State, Tab};
+use crate::state::{Action, Command, Example, Scroll, State, TREE_ROW_PX, Tab};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
 use web_sys::{Blob, Event, KeyboardEvent, MessageEvent, Worker};
@@ -119,10 +119,11 @@ impl App {
                 }
             }),
             Command::ScrollTree(row) => {
-                let px = self.state.tree_scroll().px(row);
+                let scroll = self.state.tree_scroll();
                 soon(move || {
                     if let Some(tree) = element("tree-scroll") {
-                        tree.set_scroll_top(px as i32);
+                        let visible = (f64::from(tree.client_height()) / TREE_ROW_PX).ceil() as u32;
+                        tree.set_scroll_top(Scroll { visible, ..scroll }.px(row) as i32);
                     }
                 });
             }
