@@ -145,6 +145,7 @@ await test("every conformance image gives the verdict of the kernel and points a
 await test("a finding, a record, a field and a byte lead to each other", async (page) => {
   await open(page, conformance("tail-magic-wrong"));
   await settle(page);
+  await page.getByRole("tab", { name: "Search" }).click();
   await page.locator(".finding.error").first().click();
   await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
   await page.locator(".hexrow .b.error.sel").first().waitFor();
