@@ -79,7 +79,7 @@ impl<S: ReadAt + Clone> Session<S> {
             if let Some(Body::File(file)) = file.map(|at| self.body(at)).transpose()?.flatten() {
                 row.kind = choice(file.kind, FILE_KINDS);
                 let access = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_RDONLY"];
-                let flags = show::flags((file.flags & !3).into(), OPEN_FLAGS);
+                let flags = show::flags((file.flags & !(3 | O_LARGEFILE)).into(), OPEN_FLAGS);
                 row.flags = access
                     .get(file.flags as usize & 3)
                     .into_iter()
@@ -129,6 +129,8 @@ impl<S: ReadAt + Clone> Session<S> {
     }
 }
 
+/// The C library sets it for every file, so that it tells nothing (open(2)).
+const O_LARGEFILE: u32 = 0o100_000;
 /// SA_RESTORER says where the C library returns to; every handler has it.
 const SA_RESTORER: u64 = 0x0400_0000;
 /// TIMER_ABSTIME of timer_settime(2).
