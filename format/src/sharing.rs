@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// MAP_SHARED of mmap(2).
 const MAP_SHARED: u32 = 1;
+/// A mapped file among the kinds of [`Vma::kind`].
+const FILE_AREA: u32 = 2;
 /// PIPE and FIFO among the kinds of [`File::kind`].
 const PIPES: [u32; 2] = [4, 5];
 /// Regular files, directories, devices and what is opened as a path among them: that two descriptions are of the same
@@ -135,7 +137,9 @@ impl Sharing {
 
     /// Takes an area of an address space.
     pub fn vma(&mut self, mm: u32, vma: &Vma) {
-        if vma.inode != 0 && vma.flags & MAP_SHARED != 0 && !self.is_full() {
+        // A file that nobody here can write through the mapping is the same for all who read it, in an image or not.
+        let is_theirs = vma.kind != FILE_AREA || vma.may_write != 0;
+        if vma.inode != 0 && vma.flags & MAP_SHARED != 0 && is_theirs && !self.is_full() {
             self.maps.entry(vma.inode).or_default().insert(mm);
         }
     }
@@ -384,8 +388,10 @@ mod tests {
         for mm in [9, 77] {
             sharing.vma(mm, &Vma { inode: 55, flags: super::MAP_SHARED, ..Vma::default() });
             sharing.vma(mm, &Vma { inode: 56, flags: 2, ..Vma::default() });
+            sharing.vma(mm, &Vma { inode: 57, flags: super::MAP_SHARED, kind: 2, ..Vma::default() });
         }
         assert_eq!(sharing.mappers(56, 0), None, "a private mapping is nobody else's");
+        assert_eq!(sharing.mappers(57, 0), None, "what is only read says nothing");
         assert_eq!(sharing.mappers(55, 77), Some("101 w, 102 w".into()));
         assert_eq!(sharing.mappers(55, 9), None);
         assert_eq!(sharing.holders(9), ["memory of 101 w, 102 w"]);
