@@ -161,7 +161,7 @@ types:
     seq:
       - id: magic
         type: u8
-        doc: "0x00feed0cc0a2d200."
+        doc: "Always 0x00feed0cc0a2d200."
       - id: major
         type: u2
         doc: "Version of the kernel that the image was made on."
@@ -194,13 +194,13 @@ types:
     seq:
       - id: magic
         type: u8
-        doc: "0x002d2a0cc0deef00."
+        doc: "Always 0x002d2a0cc0deef00."
   rev1_task:
     doc: "The task. Its name follows in a STRING."
     seq:
       - id: state
         type: u4
-        doc: "State of the task, 0 is running. Bits: 0x1 INTERRUPTIBLE, 0x2 UNINTERRUPTIBLE, 0x4 STOPPED, 0x8 TRACED."
+        doc: "State of the task, 0 is running. Bits: 0x0 RUNNING, 0x1 INTERRUPTIBLE, 0x2 UNINTERRUPTIBLE, 0x4 STOPPED, 0x8 TRACED."
       - id: exit_state
         type: u4
         doc: "Exit state, 0 for a task that lives."

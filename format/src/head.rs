@@ -105,7 +105,7 @@ pub const HEAD_DEF: RecordDef = RecordDef {
     name: "HEAD",
     doc: "First record of an image: what made it, when, and in which revision.",
     fields: &[
-        field("magic", FieldType::U64, Show::Hex, "0x00feed0cc0a2d200."),
+        field("magic", FieldType::U64, Show::Hex, "Always 0x00feed0cc0a2d200."),
         field("major", FieldType::U16, Show::Dec, "Version of the kernel that the image was made on."),
         field("minor", FieldType::U16, Show::Dec, "Its patch level."),
         field("patch", FieldType::U16, Show::Dec, "Its sublevel, 255 at the most."),
@@ -126,7 +126,7 @@ pub const TAIL_DEF: RecordDef = RecordDef {
     kind: Kind::TAIL.0,
     name: "TAIL",
     doc: "Last record of an image.",
-    fields: &[field("magic", FieldType::U64, Show::Hex, "0x002d2a0cc0deef00.")],
+    fields: &[field("magic", FieldType::U64, Show::Hex, "Always 0x002d2a0cc0deef00.")],
     tail_name: "",
     tail: TailKind::None,
     tail_doc: "",

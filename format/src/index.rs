@@ -256,7 +256,9 @@ fn read_index(
     if limit - end.index_offset > MAX_INDEX_BYTES {
         return Err(wrong("the index is larger than a reader takes").field("index_offset").into());
     }
-    let mut entries = Vec::new();
+    // As many as the bytes hold, which are bounded above: growing by doubling would take twice the memory.
+    let most = (limit - end.index_offset) / crate::record::INDEX_ENTRY_LEN as u64;
+    let mut entries = Vec::with_capacity(most as usize);
     let mut offset = end.index_offset;
     let mut next = HEAD_RECORD_LEN as u64;
     while offset < limit {

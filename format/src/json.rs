@@ -147,7 +147,7 @@ fn value(def: &FieldDef, value: &Raw) -> Value {
         Raw::Unsigned(n) => *n,
     };
     match def.show {
-        Show::Hex | Show::Addr => format!("{n:#x}").into(),
+        Show::Hex | Show::Addr | Show::Wait => format!("{n:#x}").into(),
         Show::Flags(names) => show::flags(n, names).into(),
         Show::Sigset => show::signals(n).into(),
         Show::Caps => show::capabilities(n).into(),

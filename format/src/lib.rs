@@ -9,6 +9,7 @@
 //! * [`validate`], [`findings`]: judges a whole image of either revision; [`sniff`]: names what is none.
 //! * [`fields`], [`summary`], [`show`]: a record as people read it; [`walk`]:
 //!   one record after the other as it stands; [`json`]: an image as machines read it.
+//! * [`family`]: processes as a tree; [`sharing`]: who has what together with whom.
 //! * [`rev1`]: revision 1, writer and reader.
 //! * [`error`], [`rules`]: what can be wrong, by name. [`limits`]: every cap.
 //!
@@ -20,6 +21,7 @@ pub mod checksum;
 pub mod encoding;
 pub mod error;
 pub mod extent;
+pub mod family;
 pub mod fields;
 pub mod findings;
 pub mod frame;
@@ -34,6 +36,7 @@ pub mod reader;
 pub mod record;
 pub mod rev1;
 pub mod rules;
+pub mod sharing;
 pub mod show;
 pub mod sniff;
 pub mod source;

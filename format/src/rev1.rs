@@ -53,7 +53,7 @@ impl Task {
 
 /// Bits of the kernel's `task->state` (include/linux/sched.h).
 pub const KERNEL_STATES: &[(u64, &str)] =
-    &[(0x1, "INTERRUPTIBLE"), (0x2, "UNINTERRUPTIBLE"), (0x4, "STOPPED"), (0x8, "TRACED")];
+    &[(0x0, "RUNNING"), (0x1, "INTERRUPTIBLE"), (0x2, "UNINTERRUPTIBLE"), (0x4, "STOPPED"), (0x8, "TRACED")];
 
 /// TASK, described for those who show it.
 pub const TASK_DEF: RecordDef = RecordDef {
@@ -63,7 +63,7 @@ pub const TASK_DEF: RecordDef = RecordDef {
     fields: &[
         field("state", FieldType::U32, Show::Flags(KERNEL_STATES), "State of the task, 0 is running."),
         field("exit_state", FieldType::U32, Show::Dec, "Exit state, 0 for a task that lives."),
-        field("exit_code", FieldType::U32, Show::Hex, "Exit code."),
+        field("exit_code", FieldType::U32, Show::Wait, "Exit code."),
         field("exit_signal", FieldType::U32, Show::Signal, "Signal sent to the parent when it ends."),
         field("task_comm_len", FieldType::S32, Show::Dec, "Bytes set aside for the name, 0 to 4096."),
         field("pad", FieldType::U32, Show::Zero, "Padding of the C structure, zero."),

@@ -5,9 +5,10 @@ use crate::extent::{Run, runs_of};
 use crate::fields::{Field, Part};
 use crate::header::Kind;
 use crate::record::{
-    Body, ENCODINGS, FILE_KINDS, INDEX_ENTRY_LEN, NAMESPACES, PROT, RESOURCES, TailKind, VMA_KINDS,
+    Body, ENCODINGS, FILE_KINDS, INDEX_ENTRY_LEN, NAMESPACES, PROT, RESOURCES, TASK_STATES, TailKind, Task,
+    VMA_KINDS,
 };
-use crate::show::{choice, escape, nanos, signal, until_nul};
+use crate::show::{choice, escape, nanos, signal, until_nul, wait_status};
 
 /// One line about a record of revision 2: what it is, whose, and what tells it from others.
 pub fn summary(kind: Kind, id: u32, body: Option<&Body>) -> String {
@@ -26,7 +27,7 @@ pub fn summary(kind: Kind, id: u32, body: Option<&Body>) -> String {
 pub fn summary_of_fields(kind: Kind, fields: &[Field]) -> String {
     let wanted: &[&str] = match kind {
         Kind::HEAD => &["rev", "release", "machine", "time"],
-        Kind::TASK => &["exit_code", "task_comm_len"],
+        Kind::TASK => &["state", "task_comm_len"],
         _ => &[],
     };
     if kind == Kind::STRING {
@@ -47,7 +48,16 @@ fn words(body: &Body) -> String {
     match body {
         Body::Image(image) => format!("root #{}, {}", image.root, nanos(image.realtime)),
         Body::Warning(warning) => format!("pid {}: {}", warning.pid, escape(&warning.text)),
-        Body::Task(task) => format!("pid {} {}", task.pid, escape(until_nul(&task.comm))),
+        Body::Task(task) => {
+            let name = format!("pid {} {}", task.pid, escape(until_nul(&task.comm)));
+            match task.state {
+                Task::ZOMBIE => format!("{name}, zombie: {}", wait_status(task.exit_code.into())),
+                0 => name,
+                state => {
+                    format!("{name}, {}", choice(state.into(), TASK_STATES).unwrap_or("in an unknown state"))
+                }
+            }
+        }
         Body::Thread(thread) => format!("tid {} {}", thread.tid, escape(until_nul(&thread.comm))),
         Body::Creds(creds) => format!("uid {} gid {}", creds.euid, creds.egid),
         Body::Rlimit(limit) => name(limit.resource, RESOURCES),

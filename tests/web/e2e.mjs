@@ -145,6 +145,7 @@ await test("every conformance image gives the verdict of the kernel and points a
 await test("a finding, a record, a field and a byte lead to each other", async (page) => {
   await open(page, conformance("tail-magic-wrong"));
   await settle(page);
+  await page.getByRole("tab", { name: "Search" }).click();
   await page.locator(".finding.error").first().click();
   await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
   await page.locator(".hexrow .b.error.sel").first().waitFor();
@@ -176,6 +177,10 @@ await test("another kernel gives another verdict", async (page) => {
   await page.locator("#kernel").fill("6.1.0");
   await page.locator("#kernel").press("Enter");
   await page.locator('#ret[data-ret="-22"]').waitFor();
+  await page.locator("#kernel").fill("tomorrow");
+  await page.locator("#kernel").press("Enter");
+  await page.locator(".notice", { hasText: "write one such as 6.18.44" }).waitFor();
+  assert.equal(await ret(page), -22);
 });
 
 await test("what is no image is called by name, and the page stays whole", async (page) => {
@@ -239,12 +244,18 @@ await test("tree and hex view are walked with the keyboard", async (page) => {
   await page.keyboard.type("0x12f");
   await page.keyboard.press("Enter");
   await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
+  await page.locator("#hex-scroll").focus();
+  await page.keyboard.press("Shift+ArrowLeft");
+  await page.locator("#selection", { hasText: "0x12e · 2 bytes" }).waitFor();
+  await page.keyboard.press("/");
+  await page.locator("#search-text:focus").waitFor();
 });
 
 await test("the JSON is saved", async (page) => {
   await open(page, conformance("valid"));
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save JSON" }).click()]);
   const json = JSON.parse(readFileSync(await download.path(), "utf8"));
+  assert.equal(download.suggestedFilename(), "valid.img.json");
   assert.equal(json.revision, 1);
   assert.equal(json.records.length, 4);
 });
@@ -275,7 +286,7 @@ if (existsSync(example("sleep"))) {
     await page.locator(".node", { hasText: "TASK" }).first().click();
     await page.locator("#record-name", { hasText: "TASK" }).waitFor();
     await shot(page, "record");
-    await page.getByRole("tab", { name: "Threads" }).click();
+    await page.getByRole("tab", { name: "Processes" }).click();
     await page.locator(".register", { hasText: "rip" }).waitFor();
     await accessible(page);
     await shot(page, "threads");
@@ -283,6 +294,11 @@ if (existsSync(example("sleep"))) {
     await page.locator(".areas tr", { hasText: "[stack]" }).locator("button.link").click();
     await page.locator(".hex-pane h2", { hasText: "Memory" }).waitFor();
     await settle(page);
+    for (const width of [1280, 1366, 1600]) {
+      await page.setViewportSize({ width, height: 960 });
+      const cut = await page.locator("#hex-scroll").evaluate((view) => view.scrollWidth - view.clientWidth);
+      assert.ok(cut <= 0, `rows of long addresses are whole at ${width}: ${cut} px`);
+    }
     await accessible(page);
     await shot(page, "memory");
     await page.getByRole("tab", { name: "Descriptors" }).click();
@@ -404,6 +420,104 @@ await test("Back leads to where one jumped from, and forth again", async (page) 
   assert.equal(page.url(), stack);
 });
 
+const relatives = process.env.STASIS_FAMILY;
+if (relatives) {
+  const family = join(relatives, "family.img");
+  const chosen = (page, pid) => page.locator(`.process[data-pid="${pid}"][aria-selected=true]`);
+  /// Chooses a process in the view that is shown.
+  const choose = (page, pid) =>
+    page.locator("#process").evaluate((select, pid) => {
+      select.value = [...select.options].find((option) => option.text.includes(pid)).value;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    }, String(pid));
+
+  await test("a process tree is drawn, and a process chosen in it is the one that every view shows", async (page) => {
+    await open(page, family);
+    assert.equal(await page.locator("#verdict").textContent(), "Valid");
+    await page.getByRole("tab", { name: "Processes" }).click();
+    const drawn = await page.locator(".process").evaluateAll((rows) => rows.map((row) => `${row.querySelectorAll(".wire").length} ${row.dataset.pid}`));
+    assert.deepEqual(drawn, ["0 4200", "1 4241", "1 4242", "2 4251", "2 4252", "1 4243", "1 4244"]);
+    const state = (pid) => page.locator(`.process[data-pid="${pid}"] .state`).textContent();
+    assert.deepEqual(await Promise.all([4243, 4252, 4244].map(state)), ["zombie, exited with 3", "zombie, killed by SIGKILL", "stopped by SIGTSTP"]);
+    await page.locator('.process[data-pid="4242"]').click();
+    await chosen(page, 4242).waitFor();
+    await page.locator(".processes").focus();
+    await page.keyboard.press("End");
+    await chosen(page, 4244).waitFor();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowDown");
+    await chosen(page, 4241).waitFor();
+    await page.locator(".threads tbody th", { hasText: "4241" }).waitFor();
+    await accessible(page);
+    await shot(page, "processes");
+    await page.getByRole("tab", { name: "Descriptors" }).click();
+    await page.locator('tr[data-fd="1"]', { hasText: "to 4242 sort fd 0, 4251 sort-helper fd 0" }).waitFor();
+    await choose(page, 4242);
+    await page.locator('tr[data-fd="0"]', { hasText: "from 4241 cat fd 1" }).waitFor();
+    await page.getByText("It shares its descriptor table with 4251 sort-helper.").waitFor();
+    await accessible(page);
+    await shot(page, "descriptors");
+    await page.getByRole("tab", { name: "Memory" }).click();
+    await page.getByText("It shares its memory with 4251 sort-helper.").waitFor();
+    await page.locator(".areas tr", { hasText: "with 4241 cat" }).locator("th button").click();
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4242 sort" }).waitFor();
+    await page.locator(".hexrow .b:not(.wait):not(.hole)").first().waitFor();
+    assert.match((await page.locator(".hex .ascii").allTextContents()).join(""), /a note from cat to sort/);
+    await page.getByRole("tab", { name: "Signals" }).click();
+    await page.getByRole("heading", { name: "Timers" }).waitFor();
+    await page.locator(".signals td", { hasText: "in 2 s" }).waitFor();
+    await choose(page, 4243);
+    await page.getByText("Process 4243 has exited with 3.").waitFor();
+    for (const tab of ["Memory", "Descriptors", "Processes"]) {
+      await page.getByRole("tab", { name: tab }).click();
+      await page.getByText("Process 4243 has exited with 3.").waitFor();
+    }
+    await accessible(page);
+    // A process picked among the records is chosen, too.
+    await page.locator(".node", { hasText: "pid 4244 vi" }).click();
+    await chosen(page, 4244).waitFor();
+  });
+
+  await test("a link leads into the memory of the process that it names", async (page) => {
+    await open(page, family);
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4244 vi" }).waitFor();
+    await page.locator(".hexrow .b:not(.wait):not(.hole)").first().waitFor();
+    assert.match((await page.locator(".hex .ascii").allTextContents()).join(""), /this is the heap of vi/);
+    assert.match(page.url(), /#vaddr=0x50000010&pid=4244$/);
+    await page.evaluate(() => (location.hash = "#vaddr=0x50000010"));
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4200 bash" }).waitFor();
+    await page.evaluate(() => (location.hash = "#vaddr=0x50000010&pid=4243"));
+    await page.locator(".notice", { hasText: "into the memory of process 4243, which this image does not hold" }).waitFor();
+    await page.evaluate(() => (location.hash = "#vaddr=0x99&pid=4200"));
+    await page.locator(".notice", { hasText: "nothing is mapped at 0x99 in the memory of process 4200" }).waitFor();
+  }, { url: "#vaddr=0x50000010&pid=4244" });
+
+  await test("what is found says in whose memory it lies, and a shared object who has it", async (page) => {
+    await open(page, family);
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.locator("#search-text").fill("this is the heap");
+    await page.keyboard.press("Enter");
+    await page.locator("#found", { hasText: /^4 found/ }).waitFor();
+    await page.locator(".hit", { hasText: "4242 sort: [heap]" }).click();
+    await page.locator(".hex-pane h2", { hasText: "Memory of 4242 sort" }).waitFor();
+    await page.getByRole("tab", { name: "Record" }).click();
+    await page.locator(".node", { hasText: "PIPE" }).first().click();
+    await page.locator(".holders", { hasText: "4241 cat fd 1, 4242 sort fd 0" }).waitFor();
+  });
+
+  await test("process trees are compared by PID and pages by address", async (page) => {
+    await open(page, family);
+    await page.getByRole("tab", { name: "Compare" }).click();
+    await page.setInputFiles("#other", join(relatives, "family-later.img"));
+    await page.locator("#compared", { hasText: "family-later.img" }).waitFor();
+    await page.locator(".differences tr", { hasText: "4242 sort: rw- [heap]" }).filter({ hasText: "1 of 1" }).waitFor();
+    await page.locator(".changes li", { hasText: /^new TASK pid 4299/ }).first().waitFor();
+    for (const change of await page.locator(".changes li").allTextContents()) assert.match(change, /TASK pid 4299/);
+    await accessible(page);
+    await shot(page, "compare");
+  });
+}
+
 await test("a file that changes on disk is told of", async (page) => {
   const path = join(work, "changing.img");
   copyFileSync(example("sleep"), path);
@@ -463,7 +577,7 @@ await test("an image is opened by its address and read by ranges", async (page) 
   await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
   assert.equal(await page.locator(".filename").textContent(), "sleep image.img");
   await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
-}, { only: "folder", url: "?src=images/sleep%20image.img#offset=0x24cd8" });
+}, { only: "folder", url: `?src=images/sleep%20image.img#offset=${statSync(example("sleep")).size - 8}` });
 
 await test("an image of a host without ranges is opened too", async (page) => {
   await page.locator("#verdict", { hasText: /^Valid$/ }).waitFor();
@@ -502,13 +616,16 @@ if (stasis) {
   const live = async () => {
     const secret = randomBytes(24).toString("base64");
     const script = `
-import ctypes, os, signal, sys, threading
+import ctypes, mmap, os, signal, sys, threading
 os.closerange(3, 256)
 secret = ctypes.create_string_buffer(sys.stdin.readline().encode())
+# Memory that no path leads to is root's to read.
+shared = mmap.mmap(-1, 3 * mmap.PAGESIZE) if os.getuid() == 0 else bytearray(3 * mmap.PAGESIZE)
+shared[mmap.PAGESIZE:mmap.PAGESIZE + len(secret)] = bytes(reversed(secret[:]))
 table = ["entry number %d of the table" % n for n in range(5000)]
 waiter = threading.Thread(target=threading.Event().wait, daemon=True)
 waiter.start()
-print(hex(ctypes.addressof(secret)), flush=True)
+print(hex(ctypes.addressof(secret)), hex(ctypes.addressof(ctypes.c_char.from_buffer(shared)) + mmap.PAGESIZE), flush=True)
 os.close(0); os.open("/dev/null", os.O_RDONLY); os.dup2(0, 1); os.dup2(0, 2)
 os.write(int(sys.argv[1]), b"x") if len(sys.argv) > 1 else None
 signal.pause()`;
@@ -524,7 +641,8 @@ signal.pause()`;
     child.kill("SIGKILL");
     await once(child, "exit");
     assert.ok(running, "the process runs on");
-    return { path, secret, address: Number(said), pid: child.pid };
+    const [address, shared] = said.trim().split(" ").map(Number);
+    return { path, secret, address, shared, pid: child.pid };
   };
   const taken = await live();
   await test("a process just checkpointed holds its secret at its address", async (page) => {
@@ -550,6 +668,19 @@ signal.pause()`;
     await page.goto(link.replace(/#.*/, `#vaddr=0x${taken.address.toString(16)}`));
     await open(page, taken.path);
     await page.locator(`.hexrow .b.cur[data-at="${taken.address}"]`).first().waitFor();
+  });
+  await test("memory shared with others is found and read at its virtual address", async (page) => {
+    await open(page, taken.path);
+    await page.getByRole("tab", { name: "Search" }).click();
+    await page.locator("#search-text").fill([...taken.secret].reverse().join(""));
+    await page.keyboard.press("Enter");
+    await page.locator("#found").filter({ visible: true }).waitFor();
+    const hit = page.locator(".hit").first();
+    const at = Number(await hit.getAttribute("data-at"));
+    assert.ok(at >= taken.shared && at < taken.shared + 4096, `${at} in the page at ${taken.shared}`);
+    await hit.click();
+    await page.locator(`.hexrow .b.sel[data-at="${at}"]`).first().waitFor();
+    assert.match((await page.locator(".hexrow .b.sel").allTextContents()).join(""), /^[0-9a-f]+$/);
   });
   await test("thousands of strings scroll, and the one wanted is found", async (page) => {
     await open(page, taken.path);
@@ -607,12 +738,15 @@ await test("it fits every screen from a telephone to 4K, and nothing jumps", asy
   await open(page, example("threads"));
   await settle(page);
   assert.ok((await page.evaluate(() => window.shifted)) < 0.1, "the layout stays while an image opens");
-  for (const [width, height] of [[360, 740], [768, 1024], [1280, 800], [1920, 1080], [3840, 2160]]) {
+  for (const [width, height] of [[360, 740], [768, 1024], [1280, 800], [1366, 768], [1600, 960], [1920, 1080], [3840, 2160]]) {
     await page.setViewportSize({ width, height });
-    for (const tab of ["Record", "Threads", "Memory", "Descriptors", "Signals", "Search", "Compare"]) {
+    for (const tab of ["Record", "Processes", "Memory", "Descriptors", "Signals", "Search", "Compare"]) {
       await page.getByRole("tab", { name: tab }).click();
+      if (tab === "Memory") await page.locator(".areas tbody tr").nth(3).waitFor();
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(wider <= 0, `${tab} at ${width}: ${wider} px too wide`);
+      const inside = await page.locator("#middle .long").evaluateAll((lists) => lists.map((list) => list.scrollWidth - list.clientWidth));
+      assert.ok(inside.every((px) => px <= 0), `a list of ${tab} at ${width}: ${inside} px too wide`);
       if (shots && tab === "Memory") await page.screenshot({ path: join(tmpdir(), `stasis-${width}.png`) });
     }
   }
@@ -679,6 +813,15 @@ if (big) {
     const start = Date.now();
     await open(page, big);
     await look(page, start);
+    // All of it is read, and the page goes on meanwhile.
+    await page.getByRole("button", { name: "Check them" }).click();
+    await page.getByRole("progressbar", { name: "Checking pages" }).or(page.getByText("every byte checked")).waitFor();
+    await page.getByRole("tab", { name: "Memory" }).click();
+    await page.locator(".areas tr", { hasText: "10.0 GiB" }).locator("th button").click();
+    await page.locator(".hex-pane h2", { hasText: "Memory of 10 big" }).waitFor();
+    await page.locator("#hex-scroll").focus();
+    await page.keyboard.press("End");
+    await page.locator(`.hexrow .b.cur.zero[data-at="${0x7f0000000000 + 2 ** 33 * 1.25 - 1}"]`).waitFor();
   });
   files.set("/images/big.img", { path: big });
   const before = { ...served };

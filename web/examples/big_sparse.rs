@@ -4,7 +4,7 @@
 use stasis_format::extent::Run;
 use stasis_format::head::KernelVersion;
 use stasis_format::limits::{MAX_EXTENT_BYTES, PAGE};
-use stasis_format::record::{Image, Mm, Task, Vma};
+use stasis_format::record::{CpuX86_64, Creds, FileTable, Fs, Image, Inode, Mm, Sighand, Task, Thread, Vma};
 use stasis_format::{Encoding, Head, Writer};
 use std::fs::File;
 use std::io::{Result, Seek, SeekFrom, Write};
@@ -47,13 +47,21 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     writer.record(0, 0, &image)?;
     let mut comm = [0; 16];
     comm[..3].copy_from_slice(b"big");
-    // A zombie needs no parts, and what is looked at here is the size.
+    let (files, fs, sighand, creds, thread, dir) = (3, 4, 5, 6, 7, 8);
+    writer.record(0, dir, &Inode { mode: 0o40755, path: b"/".to_vec(), ..Inode::default() })?;
+    let task = Task { pid: 10, ppid: 1, pgid: 10, sid: 10, exit_signal: 17, comm, ..Task::default() };
+    writer.record(0, root, &Task { mm, files, fs, sighand, ..task })?;
+    writer.record(root, creds, &Creds::default())?;
+    writer.record(root, thread, &Thread { tid: 10, comm, creds, ..Thread::default() })?;
     writer.record(
+        thread,
         0,
-        root,
-        &Task { pid: 10, ppid: 1, pgid: 10, sid: 10, state: 2, exit_signal: 17, comm, ..Task::default() },
+        &CpuX86_64 { rip: START, rsp: START + CONTENTS - PAGE, ..CpuX86_64::default() },
     )?;
-    writer.record(0, mm, &Mm::default())?;
+    writer.record(root, fs, &Fs { cwd: dir, root: dir, ..Fs::default() })?;
+    writer.record(root, files, &FileTable::default())?;
+    writer.record(root, sighand, &Sighand::default())?;
+    writer.record(root, mm, &Mm::default())?;
     let area = Vma {
         start: START,
         end: START + CONTENTS,

@@ -2,7 +2,7 @@
 
 use crate::components;
 use crate::proto::{Reply, Request};
-use crate::state::{Action, Command, Example, State};
+use crate::state::{Action, Command, Example, Scroll, State, TREE_ROW_PX, Tab};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
 use web_sys::{Blob, Event, KeyboardEvent, MessageEvent, Worker};
@@ -118,9 +118,23 @@ impl App {
                     hex.set_scroll_top(px as i32);
                 }
             }),
-            Command::ScrollTree(row) => soon(move || {
-                if let Some(tree) = element("tree-scroll") {
-                    tree.set_scroll_top((f64::from(row) * components::TREE_ROW_PX) as i32);
+            Command::ScrollTree(row) => {
+                let scroll = self.state.tree_scroll();
+                soon(move || {
+                    if let Some(tree) = element("tree-scroll") {
+                        let visible = (f64::from(tree.client_height()) / TREE_ROW_PX).ceil() as u32;
+                        tree.set_scroll_top(Scroll { visible, ..scroll }.px(row) as i32);
+                    }
+                });
+            }
+            Command::ShowRow { list, row } => soon(move || {
+                let Some(list) = element(list) else { return };
+                let (top, view) = (f64::from(list.scroll_top()), f64::from(list.client_height()));
+                let (start, end) = components::row_px(row);
+                if start < top {
+                    list.set_scroll_top(start as i32);
+                } else if end > top + view {
+                    list.set_scroll_top((end - view).ceil() as i32);
                 }
             }),
             Command::Address { place, push } => put_address(&format!("#{place}"), push),
@@ -290,12 +304,16 @@ fn listen(ctx: &Context<App>) {
         let action = match key.key().as_str() {
             "?" => Action::Help(true),
             "Escape" => Action::Help(false),
-            "g" | "/" => {
-                if let Some(input) = element(if key.key() == "g" { "goto" } else { "search-text" }) {
-                    event.prevent_default();
-                    let _ = input.unchecked_ref::<web_sys::HtmlElement>().focus();
-                }
+            "g" => {
+                event.prevent_default();
+                focus("goto");
                 return;
+            }
+            "/" => {
+                event.prevent_default();
+                // The tab has to be drawn first.
+                soon(|| focus("search-text"));
+                Action::Tab(Tab::Search)
             }
             "[" => Action::TabMove(-1),
             "]" => Action::TabMove(1),
@@ -314,6 +332,12 @@ fn on(name: &str, handle: impl FnMut(&Event) + 'static) {
         let _ = window.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
     }
     closure.forget();
+}
+
+fn focus(id: &str) {
+    if let Some(input) = element(id) {
+        let _ = input.unchecked_ref::<web_sys::HtmlElement>().focus();
+    }
 }
 
 fn is_input(event: &Event) -> bool {

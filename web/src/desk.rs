@@ -2,7 +2,7 @@
 //! without browser types, so that any source of bytes will do.
 
 use crate::proto::{Opened, Reply, Request, Space};
-use crate::session::{Hunt, MAX_ANSWER, Search, Session, Strings, Verify};
+use crate::session::{Check, Comparing, Hunt, MAX_ANSWER, Search, Session, Strings, Verify};
 use stasis_format::ReadAt;
 use stasis_format::limits::PAGE;
 
@@ -16,13 +16,15 @@ pub type Answer = Result<(Reply, Option<Vec<u8>>), String>;
 #[derive(Debug)]
 pub struct Desk<S> {
     session: Option<Session<S>>,
+    check: Option<Check>,
     verify: Option<Verify>,
     hunt: Option<Hunt>,
+    comparing: Option<Comparing<S>>,
 }
 
 impl<S> Default for Desk<S> {
     fn default() -> Self {
-        Self { session: None, verify: None, hunt: None }
+        Self { session: None, check: None, verify: None, hunt: None, comparing: None }
     }
 }
 
@@ -37,11 +39,32 @@ impl<S: ReadAt + Clone> Desk<S> {
     /// # Errors
     /// A sentence, when the source cannot be read; a file that is no image is none.
     pub fn open(&mut self, source: S, name: String, kernel: Option<String>) -> Result<Opened, String> {
+        self.open_with(source, name, kernel, usize::MAX)
+    }
+
+    /// The same, but an image with more extents than these is shown by its index first, and judged by `Check`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn open_with(
+        &mut self,
+        source: S,
+        name: String,
+        kernel: Option<String>,
+        extents: usize,
+    ) -> Result<Opened, String> {
         self.close();
-        let session = Session::open(source, name, kernel)?;
+        let session = Session::open_with(source, name, kernel, extents)?;
         let opened = session.opened()?;
+        self.check = session.check();
         self.session = Some(session);
         Ok(opened)
+    }
+
+    /// What the next step of a judgement reads, to be fetched ahead: the source, offsets and lengths.
+    pub fn ahead(&self) -> Option<(S, Vec<(u64, u64)>)> {
+        let (session, check) = (self.session.as_ref()?, self.check.as_ref()?);
+        Some((session.source().clone(), session.check_ahead(check)))
     }
 
     /// Answers any question but that to open; `other` is the image to compare with, `now` gives milliseconds.
@@ -51,6 +74,16 @@ impl<S: ReadAt + Clone> Desk<S> {
         match request {
             Request::Open { .. } => Err("an image is opened by its source".into()),
             Request::Judge { kernel } => plain(Reply::Judged(session.judge(kernel)?)),
+            Request::Check => {
+                let check = self.check.take().ok_or("nothing is being checked")?;
+                match session.check_step(check)? {
+                    Some((check, done, total)) => {
+                        self.check = Some(check);
+                        plain(Reply::Checking { done, total })
+                    }
+                    None => plain(Reply::Judged(session.verdict())),
+                }
+            }
             Request::Verify => {
                 self.verify = Some(session.verify());
                 plain(Reply::Verifying { done: 0, total: session.len() })
@@ -79,6 +112,11 @@ impl<S: ReadAt + Clone> Desk<S> {
                 let offset = session.offset_of(record).ok_or("the image has no such record")?;
                 plain(Reply::Selected(Box::new(session.reveal(offset)?)))
             }
+            Request::RevealRow { row } => {
+                let node = session.tree_mut().row(row).ok_or("the tree has no such row")?.0;
+                let offset = session.offset_of(node).ok_or("the image has no such record")?;
+                plain(Reply::Selected(Box::new(session.reveal(offset)?)))
+            }
             Request::Bytes { space, offset, len } => {
                 let (bytes, held) = session.bytes(space, offset, len.into())?;
                 Ok((Reply::Bytes { space, offset, held }, Some(bytes)))
@@ -96,7 +134,8 @@ impl<S: ReadAt + Clone> Desk<S> {
             Request::SearchStep => self.hunt(now),
             Request::Export => {
                 let bytes = session.json()?;
-                let reply = Reply::File { name: "image.json".into(), mime: "application/json".into() };
+                let name = format!("{}.json", session.name());
+                let reply = Reply::File { name, mime: "application/json".into() };
                 Ok((reply, Some(bytes)))
             }
             Request::Save { space, offset, len } => {
@@ -109,9 +148,26 @@ impl<S: ReadAt + Clone> Desk<S> {
             }
             Request::Compare { name } => {
                 let other = Session::open(other.ok_or("no file came along")?, name, None)?;
-                plain(Reply::Compared(session.compare(&other)?))
+                self.comparing = Some(session.compare(other)?);
+                self.compare(now)
+            }
+            Request::CompareStep => self.compare(now),
+        }
+    }
+
+    fn compare(&mut self, now: impl Fn() -> f64) -> Answer {
+        let (Some(session), Some(mut comparing)) = (&mut self.session, self.comparing.take()) else {
+            return Err("nothing is being compared".into());
+        };
+        let until = now() + STEP_MS;
+        while now() < until {
+            if session.compare_step(&mut comparing)? {
+                return Ok((Reply::Compared(comparing.finish()), None));
             }
         }
+        let (done, total) = comparing.progress();
+        self.comparing = Some(comparing);
+        Ok((Reply::Comparing { done, total }, None))
     }
 
     fn hunt(&mut self, now: impl Fn() -> f64) -> Answer {

@@ -32,6 +32,8 @@ pub enum Request {
     Open { name: String, kernel: Option<String>, url: Option<String> },
     /// Judges again.
     Judge { kernel: Option<String> },
+    /// Goes on with the judgement of an image that was opened by its index.
+    Check,
     /// Starts to check the contents of pages too.
     Verify,
     /// Goes on with it.
@@ -44,6 +46,8 @@ pub enum Request {
     Reveal { offset: u64 },
     /// Selects a record by its place in the file, counted from 0.
     RevealRecord { record: u32 },
+    /// Selects the record in this visible row of the tree.
+    RevealRow { row: u32 },
     /// Bytes in blocks of pages.
     Bytes { space: Space, offset: u64, len: u32 },
     /// All about a task, by its object.
@@ -60,8 +64,10 @@ pub enum Request {
     Export,
     /// Bytes for a download, a piece of it at a time.
     Save { space: Space, offset: u64, len: u64 },
-    /// Compares with the attached file.
+    /// Starts to compare with the attached file.
     Compare { name: String },
+    /// Goes on with it.
+    CompareStep,
 }
 
 /// An answer.
@@ -71,6 +77,11 @@ pub enum Reply {
     Ready,
     Opened(Box<Opened>),
     Judged(Verdict),
+    /// Extents looked at so far; the verdict at the end.
+    Checking {
+        done: u64,
+        total: u64,
+    },
     /// Bytes checked so far; the verdict at the end.
     Verifying {
         done: u64,
@@ -105,6 +116,11 @@ pub enum Reply {
     File {
         name: String,
         mime: String,
+    },
+    /// Bytes of memory compared so far; the comparison at the end.
+    Comparing {
+        done: u64,
+        total: u64,
     },
     Compared(Comparison),
     /// The question could not be answered.
@@ -159,6 +175,8 @@ pub struct Verdict {
     pub dropped: u64,
     /// Whether the contents of pages were read too.
     pub contents: bool,
+    /// Whether it is still to come: what is known so far is from the index.
+    pub pending: bool,
 }
 
 /// A finding.
@@ -209,6 +227,10 @@ pub struct Record {
     /// From the outermost owner on: label and offset.
     pub owners: Vec<(String, u64)>,
     pub fields: Vec<FieldRow>,
+    /// Who has the object that it defines.
+    pub holders: Vec<String>,
+    /// Task that it belongs to or is.
+    pub task: Option<u32>,
     /// Contents that follow an EXTENT: offset, length; and where they belong: object, address.
     pub contents: Option<(u64, u64, u32, u64)>,
 }
@@ -224,8 +246,8 @@ pub struct FieldRow {
     pub meaning: String,
     /// Whether it frames the record rather than says something.
     pub frame: bool,
-    /// Record that it refers to.
-    pub to: Option<u64>,
+    /// Record that it refers to, and its summary.
+    pub to: Option<(u64, String)>,
     /// Area that the address lies in, and object of the memory.
     pub area: Option<(String, u32, u64)>,
     /// Element of a list.
@@ -241,10 +263,15 @@ pub struct Process {
     pub pid: u32,
     pub pgid: u32,
     pub sid: u32,
+    pub ppid: u32,
     pub comm: String,
+    /// In words: running, stopped by what, or how it ended.
     pub state: String,
+    /// Whether it has ended and its parent has not been told yet.
+    pub zombie: bool,
     pub mm: u32,
     pub threads: u32,
+    pub fds: u32,
 }
 
 /// All about a task.
@@ -252,6 +279,8 @@ pub struct Process {
 pub struct Task {
     pub id: u32,
     pub mm: u32,
+    /// Parts that it has together with others, and with whom.
+    pub shares: Vec<String>,
     pub threads: Vec<Thread>,
     pub fds: Vec<Fd>,
     pub actions: Vec<Line>,
@@ -290,6 +319,8 @@ pub struct Fd {
     pub pos: u64,
     pub target: String,
     pub target_offset: Option<u64>,
+    /// What it has to do with other descriptors: who has the other end, who has the same.
+    pub shared: Vec<String>,
 }
 
 /// An address space.
@@ -316,6 +347,8 @@ pub struct Area {
     pub from_file: u64,
     /// First address whose page the image holds.
     pub first: Option<u64>,
+    /// Other processes that see the same memory.
+    pub with: Option<String>,
 }
 
 /// Something found.

@@ -47,6 +47,11 @@ impl Source {
         }
     }
 
+    /// Whether a read goes over a network.
+    pub fn is_far(&self) -> bool {
+        matches!(self.0.origin, Origin::Server(_))
+    }
+
     fn new(origin: Origin, len: u64) -> Self {
         Self(Rc::new(Inner { origin, cache: RefCell::new(Cache::new(len)) }))
     }

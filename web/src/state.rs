@@ -2,13 +2,15 @@
 
 mod hex;
 mod reply;
+mod tree;
 mod zoom;
 
 pub use hex::{Blocks, Hex, ROW, ROW_PX};
+pub use tree::{Scroll, TREE_ROW_PX};
 pub use zoom::Zoom;
 
-use crate::proto::{Comparison, Hit, Map, Opened, Record, Request, Row, Scope, Space, Task};
-use crate::text::{Pattern, Place};
+use crate::proto::{Comparison, Hit, Map, Opened, Process, Record, Request, Row, Scope, Space, Task};
+use crate::text::{Pattern, Place, Whose};
 
 /// Rows of the tree that are asked for beyond the visible ones, on both sides.
 const MARGIN: u32 = 40;
@@ -37,7 +39,7 @@ impl Tab {
     /// All, in order, by name.
     pub const ALL: [(Self, &'static str); 7] = [
         (Self::Record, "Record"),
-        (Self::Tasks, "Threads"),
+        (Self::Tasks, "Processes"),
         (Self::Memory, "Memory"),
         (Self::Files, "Descriptors"),
         (Self::Signals, "Signals"),
@@ -144,6 +146,12 @@ pub struct State {
     pub blocks: Blocks,
     pub task_id: u32,
     pub task: Option<Task>,
+    /// Thread whose registers are shown, by its place in the list.
+    pub thread: usize,
+    /// First process, thread and descriptor in sight.
+    pub tasks_top: u32,
+    pub threads_top: u32,
+    pub fds_top: u32,
     pub map: Option<Map>,
     pub map_log: bool,
     pub map_sort: SortBy,
@@ -155,7 +163,10 @@ pub struct State {
     pub saving: Option<Saving>,
     pub search: Searching,
     pub comparison: Option<Comparison>,
-    pub comparing: bool,
+    /// Bytes of memory compared and in all, while it runs.
+    pub comparing: Option<(u64, u64)>,
+    /// Extents looked at and in all, while an image that was opened by its index is judged.
+    pub checking: Option<(u64, u64)>,
     pub verifying: Option<(u64, u64)>,
     pub findings_open: bool,
     pub error: Option<String>,
@@ -202,6 +213,12 @@ pub enum Action {
     Tab(Tab),
     TabMove(i32),
     Task(u32),
+    /// Chooses the process so many rows further down in the tree.
+    TaskMove(i32),
+    Thread(usize),
+    TasksScrolled(u32),
+    ThreadsScrolled(u32),
+    FdsScrolled(u32),
     Address {
         mm: u32,
         address: u64,
@@ -222,6 +239,8 @@ pub enum Action {
     },
     HexWheel(i64),
     HexMove(i64),
+    /// Moves the cursor and selects what it passes.
+    HexExtend(i64),
     HexJump(String),
     HexPick {
         at: u64,
@@ -258,6 +277,7 @@ pub enum Action {
         len: u64,
     },
     Compare(String),
+    CompareCancel,
     Export,
     SaveSelection,
     SaveArea {
@@ -286,6 +306,13 @@ pub enum Command {
     ScrollHex(f64),
     /// Bring a row of the tree into view.
     ScrollTree(u32),
+    /// Bring a row of a long list into view.
+    ShowRow {
+        /// Id of its element.
+        list: &'static str,
+        /// The row.
+        row: u32,
+    },
     /// Put the place into the address: as one to come back to, or in place of the last one.
     Address {
         /// What stands behind `#`.
@@ -386,11 +413,8 @@ impl State {
                     i64::from(row).saturating_add(by).clamp(0, i64::from(self.rows_total.max(1) - 1)) as u32;
                 match self.row(row).map(|row| row.offset) {
                     Some(offset) => out.push(Command::Ask(Request::Reveal { offset })),
-                    None => {
-                        out.push(Command::ScrollTree(row));
-                        self.tree_top = row;
-                        self.ask_rows(false, &mut out);
-                    }
+                    // One that the page does not have is selected all the same; the tree scrolls to it then.
+                    None => out.push(Command::Ask(Request::RevealRow { row })),
                 }
             }
             Action::Fold { node, open } => {
@@ -426,11 +450,25 @@ impl State {
                 }
             }
             Action::Task(id) => {
-                self.task_id = id;
-                self.map = None;
-                self.task = None;
+                self.choose(id);
                 self.ask_task(&mut out);
             }
+            Action::TaskMove(by) => {
+                let tasks: Vec<u32> = self.processes().map(|task| task.id).collect();
+                let at = tasks.iter().position(|id| *id == self.task_id).unwrap_or(0) as i32;
+                let to = at.saturating_add(by).clamp(0, (tasks.len() as i32 - 1).max(0));
+                if let Some(id) = tasks.get(to as usize) {
+                    self.choose(*id);
+                    self.said =
+                        self.chosen().map_or(String::new(), |task| format!("{} {}", task.pid, task.comm));
+                    self.show_process(&mut out);
+                    self.ask_task(&mut out);
+                }
+            }
+            Action::Thread(at) => self.thread = at,
+            Action::TasksScrolled(top) => self.tasks_top = top,
+            Action::ThreadsScrolled(top) => self.threads_top = top,
+            Action::FdsScrolled(top) => self.fds_top = top,
             Action::Address { mm, address } => {
                 self.jumped = true;
                 self.show_address(mm, address, 1, &mut out);
@@ -459,11 +497,13 @@ impl State {
                 out.push(Command::ScrollHex(self.hex.px()));
                 self.ask_bytes(&mut out);
             }
-            Action::HexMove(by) => {
-                let to = i128::from(self.hex.cursor) + i128::from(by);
-                let last = self.hex.start.saturating_add(self.hex.len).saturating_sub(1);
-                let to = to.clamp(i128::from(self.hex.start), i128::from(last)) as u64;
-                self.pick(to, false, &mut out);
+            Action::HexMove(by) => self.pick(self.hex.moved(by), false, &mut out),
+            Action::HexExtend(by) => {
+                self.pick(self.hex.moved(by), true, &mut out);
+                if self.hex.bring_into_view() {
+                    out.push(Command::ScrollHex(self.hex.px()));
+                }
+                self.ask_bytes(&mut out);
             }
             Action::HexJump(text) => match crate::text::number(&text) {
                 Some(at) if self.hex.holds(at) => {
@@ -513,11 +553,12 @@ impl State {
             },
             Action::SearchCancel => self.search.running = None,
             Action::Compare(name) => {
-                self.comparing = true;
+                self.comparing = Some((0, 1));
                 self.comparison = None;
                 self.tab = Tab::Compare;
                 out.push(Command::Attach(Request::Compare { name }));
             }
+            Action::CompareCancel => self.comparing = None,
             Action::Export => out.push(Command::Ask(Request::Export)),
             Action::SaveSelection => {
                 let (offset, end) = self.hex.selection;
@@ -540,6 +581,11 @@ impl State {
             Action::Recent(names) => self.recent = names,
         }
         out
+    }
+
+    /// How the tree scrolls.
+    pub fn tree_scroll(&self) -> Scroll {
+        Scroll { rows: self.rows_total, visible: self.tree_visible }
     }
 
     /// The row with this number, if the page has it.
@@ -568,7 +614,10 @@ impl State {
         let end = start.saturating_add(len);
         let name = match space {
             Space::File => format!("{start:#x}-{end:#x}.bin"),
-            Space::Memory(mm) => format!("memory-{mm}-{start:#x}-{end:#x}.bin"),
+            Space::Memory(mm) => match self.owner(mm) {
+                Some(process) => format!("memory-of-{}-{start:#x}-{end:#x}.bin", process.pid),
+                None => format!("memory-{mm}-{start:#x}-{end:#x}.bin"),
+            },
         };
         self.saving = Some(Saving { name, space, start, at: start, end });
         self.ask_piece(out);
@@ -587,9 +636,42 @@ impl State {
 
     /// The same for an address in memory.
     fn address_in(&mut self, mm: u32, address: u64) -> Command {
-        let first = self.image.iter().flat_map(|image| &image.tasks).map(|task| task.mm).find(|mm| *mm != 0);
-        let of = if first == Some(mm) { String::new() } else { format!("&mm={mm}") };
+        let first = self.processes().map(|task| task.mm).find(|mm| *mm != 0);
+        let of = match self.owner(mm) {
+            _ if first == Some(mm) => String::new(),
+            Some(process) => format!("&pid={}", process.pid),
+            None => format!("&mm={mm}"),
+        };
         self.address(format!("vaddr={address:#x}{of}"))
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &Process> + Clone {
+        self.image.iter().flat_map(|image| &image.tasks)
+    }
+
+    /// The process whose memory this object is: the chosen one if it is its, too.
+    pub fn owner(&self, mm: u32) -> Option<&Process> {
+        let mut owners = self.processes().filter(|task| mm != 0 && task.mm == mm);
+        owners.clone().find(|task| task.id == self.task_id).or_else(|| owners.next())
+    }
+
+    /// The process that is chosen.
+    pub fn chosen(&self) -> Option<&Process> {
+        self.processes().find(|task| task.id == self.task_id)
+    }
+
+    /// Brings the chosen process into view where the tree is drawn.
+    fn show_process(&self, out: &mut Vec<Command>) {
+        if let Some(row) = self.processes().position(|task| task.id == self.task_id) {
+            out.push(Command::ShowRow { list: "processes", row: row as u32 });
+        }
+    }
+
+    fn choose(&mut self, id: u32) {
+        if self.task_id != id {
+            (self.task_id, self.task, self.map) = (id, None, None);
+            (self.thread, self.threads_top, self.fds_top, self.map_top) = (0, 0, 0, 0);
+        }
     }
 
     fn ask_rows(&self, always: bool, out: &mut Vec<Command>) {
@@ -603,8 +685,7 @@ impl State {
     }
 
     fn ask_task(&self, out: &mut Vec<Command>) {
-        let known = self.image.iter().flat_map(|image| &image.tasks).find(|task| task.id == self.task_id);
-        if let Some(task) = known {
+        if let Some(task) = self.chosen() {
             if self.task.is_none() {
                 out.push(Command::Ask(Request::Task { id: task.id }));
             }
@@ -618,6 +699,10 @@ impl State {
         self.tab = tab;
         if matches!(tab, Tab::Tasks | Tab::Memory | Tab::Files | Tab::Signals) {
             self.ask_task(out);
+        }
+        if tab == Tab::Tasks {
+            self.tasks_top = 0;
+            self.show_process(out);
         }
     }
 
@@ -638,6 +723,7 @@ impl State {
         let (start, length) = self.area(mm, address).unwrap_or_else(around);
         self.hex = Hex { space: Space::Memory(mm), start, len: length, visible, ..Hex::default() };
         self.select(address, len, out);
+        self.miss(mm);
         let command = self.address_in(mm, address);
         out.push(command);
     }
@@ -651,12 +737,8 @@ impl State {
 
     /// The task whose memory is looked at is the one that is chosen.
     fn choose_memory(&mut self, mm: u32, out: &mut Vec<Command>) {
-        let tasks = self.image.iter().flat_map(|image| &image.tasks);
-        let chosen = tasks.clone().find(|task| task.id == self.task_id).map(|task| task.mm);
-        let other =
-            tasks.clone().find(|task| task.mm == mm).map(|task| task.id).filter(|_| chosen != Some(mm));
-        if let Some(task) = other {
-            (self.task_id, self.task, self.map) = (task, None, None);
+        if let Some(id) = self.owner(mm).map(|task| task.id) {
+            self.choose(id);
         }
         self.ask_task(out);
     }
@@ -664,13 +746,24 @@ impl State {
     /// The map came: the hex view shows the whole area from now on.
     fn widen(&mut self, out: &mut Vec<Command>) {
         let Space::Memory(mm) = self.hex.space else { return };
-        if let Some((start, len)) = self.area(mm, self.hex.cursor)
-            && (start, len) != (self.hex.start, self.hex.len)
-        {
-            (self.hex.start, self.hex.len, self.hex.top) = (start, len, u64::MAX);
-            self.hex.bring_into_view();
-            out.push(Command::ScrollHex(self.hex.px()));
-            self.ask_bytes(out);
+        match self.area(mm, self.hex.cursor) {
+            Some((start, len)) if (start, len) != (self.hex.start, self.hex.len) => {
+                (self.hex.start, self.hex.len, self.hex.top) = (start, len, u64::MAX);
+                self.hex.bring_into_view();
+                out.push(Command::ScrollHex(self.hex.px()));
+                self.ask_bytes(out);
+            }
+            None => self.miss(mm),
+            _ => {}
+        }
+    }
+
+    /// Says so if the map is there and no area of it has the address that was gone to.
+    fn miss(&mut self, mm: u32) {
+        let is_known = self.map.as_ref().is_some_and(|map| map.mm == mm);
+        if is_known && self.area(mm, self.hex.cursor).is_none() {
+            let whose = self.owner(mm).map_or(String::new(), |task| format!(" of process {}", task.pid));
+            self.error = Some(format!("nothing is mapped at {:#x} in the memory{whose}", self.hex.cursor));
         }
     }
 
@@ -719,14 +812,28 @@ impl State {
             Some(Place::Record(record)) => {
                 out.push(Command::Ask(Request::RevealRecord { record }));
             }
-            Some(Place::Address(address, mm)) => {
-                let known = image.tasks.iter().map(|task| task.mm).filter(|known| *known != 0);
-                if let Some(mm) = known
-                    .clone()
-                    .find(|known| Some(*known) == mm)
-                    .or_else(|| image.tasks.iter().map(|task| task.mm).find(|known| *known != 0))
-                {
-                    self.show_address(mm, address, 1, out);
+            Some(Place::Address(address, whose)) => {
+                let mut with_memory = image.tasks.iter().filter(|task| task.mm != 0);
+                let found = match whose {
+                    None => with_memory.next().map(|task| (task.mm, Some(task.id))),
+                    Some(Whose::Pid(pid)) => {
+                        with_memory.find(|task| task.pid == pid).map(|task| (task.mm, Some(task.id)))
+                    }
+                    Some(Whose::Object(mm)) => Some((mm, None)),
+                };
+                match (found, whose) {
+                    (Some((mm, task)), _) => {
+                        task.into_iter().for_each(|id| self.choose(id));
+                        self.show_address(mm, address, 1, out);
+                    }
+                    (None, Some(Whose::Pid(pid))) => {
+                        self.error = Some(format!(
+                            "the link leads into the memory of process {pid}, which this image does not hold"
+                        ));
+                    }
+                    (None, _) => {
+                        self.error = Some("the link leads into memory, and this image holds none".into())
+                    }
                 }
             }
             None => {}

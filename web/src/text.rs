@@ -7,20 +7,37 @@ pub enum Place {
     Offset(u64),
     /// A record, counted from 0 in the order of the file.
     Record(u32),
-    /// An address, in the memory of this object or of the first task that has memory.
-    Address(u64, Option<u32>),
+    /// An address, in the memory of this process; else in that of the first process that has memory.
+    Address(u64, Option<Whose>),
+}
+
+/// Which memory an address is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// That of the process with this PID.
+    Pid(u32),
+    /// The address space that is this object, or the shared memory.
+    Object(u32),
 }
 
 impl Place {
-    /// `offset=0x108`, `record=3`, `vaddr=0x7f0000` or `vaddr=0x7f0000&mm=5`, with or without `#`.
+    /// `offset=0x108`, `record=3`, `vaddr=0x7f0000`, the last with `&pid=42` or `&mm=5`, all with or without `#`.
     pub fn parse(fragment: &str) -> Option<Self> {
         let pairs = || fragment.trim_start_matches('#').split('&').filter_map(|pair| pair.split_once('='));
-        let mm =
-            || pairs().find(|(name, _)| *name == "mm").and_then(|(_, value)| number(value)?.try_into().ok());
+        let whose = || {
+            pairs().find_map(|(name, value)| {
+                let number = u32::try_from(number(value)?).ok()?;
+                match name {
+                    "pid" => Some(Whose::Pid(number)),
+                    "mm" => Some(Whose::Object(number)),
+                    _ => None,
+                }
+            })
+        };
         pairs().find_map(|(name, value)| match name {
             "offset" => number(value).map(Self::Offset),
             "record" => number(value).and_then(|n| u32::try_from(n).ok()).map(Self::Record),
-            "vaddr" => number(value).map(|address| Self::Address(address, mm())),
+            "vaddr" => number(value).map(|address| Self::Address(address, whose())),
             _ => None,
         })
     }
@@ -128,14 +145,15 @@ pub fn grouped(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pattern, Place, grouped, number, pasted, size};
+    use super::{Pattern, Place, Whose, grouped, number, pasted, size};
 
     #[test]
     fn the_fragment_names_a_place() {
         assert_eq!(Place::parse("#offset=0x108"), Some(Place::Offset(0x108)));
         assert_eq!(Place::parse("record=3"), Some(Place::Record(3)));
         assert_eq!(Place::parse("#x=1&vaddr=0x7f00_0000_0000"), Some(Place::Address(0x7f00_0000_0000, None)));
-        assert_eq!(Place::parse("#vaddr=0x10&mm=5"), Some(Place::Address(16, Some(5))));
+        assert_eq!(Place::parse("#vaddr=0x10&mm=5"), Some(Place::Address(16, Some(Whose::Object(5)))));
+        assert_eq!(Place::parse("#pid=42&vaddr=0x10"), Some(Place::Address(16, Some(Whose::Pid(42)))));
         assert_eq!(Place::parse("#offset=nowhere"), None);
         assert_eq!(Place::parse(""), None);
     }

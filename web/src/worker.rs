@@ -1,7 +1,7 @@
 //! The worker: owns the file and answers the page. What takes long is done in steps that the page asks for, so that
 //! it can stop asking.
 
-use crate::desk::Desk;
+use crate::desk::{Answer, Desk};
 use crate::proto::{Reply, Request};
 use crate::source::Source;
 use js_sys::{Array, Uint8Array};
@@ -9,6 +9,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
+
+/// Extents of an image that is judged while it is opened, on a server and on disk; of one with more the index is shown
+/// first. A request takes a round trip, a read of a file half a millisecond.
+const FEW: usize = 16;
+const MANY: usize = 2048;
 
 /// Listens for questions.
 pub fn start() {
@@ -34,7 +39,10 @@ pub fn start() {
                 if asked.get() != number {
                     return;
                 }
-                let opened = source.and_then(|source| desk.borrow_mut().open(source, name, kernel));
+                let opened = source.and_then(|source| {
+                    let extents = if source.is_far() { FEW } else { MANY };
+                    desk.borrow_mut().open_with(source, name, kernel, extents)
+                });
                 match opened {
                     Ok(mut opened) => {
                         opened.took_ms = (js_sys::Date::now() - start) as u32;
@@ -45,18 +53,38 @@ pub fn start() {
             });
             return;
         }
+        if request == Request::Check {
+            let (desk, asked) = (desk.clone(), asked.clone());
+            let number = asked.get();
+            wasm_bindgen_futures::spawn_local(async move {
+                let ahead = desk.borrow().ahead();
+                if let Some((source, ranges)) = ahead {
+                    // What cannot be read now says so when it is read in earnest.
+                    let _ = source.fetch_ahead(&ranges).await;
+                }
+                if asked.get() == number {
+                    let answer = desk.borrow_mut().answer(request, None, js_sys::Date::now);
+                    reply(answer);
+                }
+            });
+            return;
+        }
         let other =
             data.get(1).dyn_into::<Blob>().ok().map(|blob| Source::file(blob).map_err(|e| e.to_string()));
         let answer =
             other.transpose().and_then(|other| desk.borrow_mut().answer(request, other, js_sys::Date::now));
-        match answer {
-            Ok((reply, bytes)) => send(&reply, bytes),
-            Err(message) => send(&Reply::Failed { message }, None),
-        }
+        reply(answer);
     });
     scope().set_onmessage(Some(answer.as_ref().unchecked_ref()));
     answer.forget();
     send(&Reply::Ready, None);
+}
+
+fn reply(answer: Answer) {
+    match answer {
+        Ok((reply, bytes)) => send(&reply, bytes),
+        Err(message) => send(&Reply::Failed { message }, None),
+    }
 }
 
 /// The image, with what opening reads far apart fetched in few calls.
@@ -66,6 +94,9 @@ async fn reach(blob: Option<Blob>, url: Option<String>) -> Result<Source, String
         (None, Some(url)) => Source::url(&url).await?,
         (None, None) => return Err("no file came along".into()),
     };
+    if source.is_far() {
+        return Ok(source);
+    }
     let scattered = crate::session::Session::scattered(&source);
     // What cannot be read now says so when it is read in earnest.
     let _ = source.fetch_ahead(&scattered).await;

@@ -98,6 +98,48 @@ fn a_real_process_is_opened_and_all_about_it_is_answered() {
     assert_eq!(held, [false], "nothing is at address 0");
 }
 
+#[path = "../examples/family/image.rs"]
+mod family;
+
+#[wasm_bindgen_test]
+async fn an_image_is_judged_in_steps_with_its_extents_read_ahead() {
+    let bytes = family::family(&family::Scene::default()).unwrap();
+    let mut desk = Desk::default();
+    let opened = desk.open_with(source(&bytes), "an image".into(), None, 0).unwrap();
+    assert!(opened.verdict.pending && opened.tasks.len() > 1);
+    loop {
+        let (source, ranges) = desk.ahead().unwrap();
+        source.fetch_ahead(&ranges).await.unwrap();
+        match ask(&mut desk, &Request::Check).unwrap().0 {
+            Reply::Checking { done, total } => assert!(done < total),
+            Reply::Judged(verdict) => {
+                assert!(verdict.valid && !verdict.pending, "{verdict:?}");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(desk.ahead().is_none());
+    assert_eq!(ask(&mut desk, &Request::Check).unwrap_err(), "nothing is being checked");
+}
+
+#[wasm_bindgen_test]
+fn a_comparison_goes_on_until_all_pages_are_compared() {
+    let bytes = |scene| family::family(&scene).unwrap();
+    let (mut desk, _) = open(&bytes(family::Scene::default()));
+    let later = source(&bytes(family::Scene { lines: 8, ..family::Scene::default() }));
+    let start = Request::Compare { name: "later".into() };
+    let mut reply = desk.answer(start, Some(later), js_sys::Date::now).unwrap().0;
+    while let Reply::Comparing { done, total } = reply {
+        assert!(done <= total);
+        reply = ask(&mut desk, &Request::CompareStep).unwrap().0;
+    }
+    let Reply::Compared(comparison) = reply else { panic!() };
+    let [area] = comparison.areas.as_slice() else { panic!("{:?}", comparison.areas) };
+    assert_eq!((area.first, area.pages), (family::HEAP, 1));
+    assert!(ask(&mut desk, &Request::CompareStep).is_err());
+}
+
 #[wasm_bindgen_test]
 fn every_cut_and_every_flipped_bit_is_answered() {
     let mut broken: Vec<Vec<u8>> = (0..VALID.len()).map(|len| VALID[..len].to_vec()).collect();

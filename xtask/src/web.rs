@@ -37,7 +37,11 @@ pub fn test(tally: &mut Tally, filter: &[String]) -> Result<()> {
     let big = crate::step::target_dir().join("big-sparse.img");
     let mut make = crate::step::cargo(["run", "--package", "stasis-web", "--example", "big_sparse", "--"]);
     step("write an image of 10 GiB with holes", || run(make.arg(&big)))?;
+    let family = crate::step::target_dir().join("family");
+    let mut make = crate::step::cargo(["run", "--package", "stasis-web", "--example", "family", "--"]);
+    step("write images of a process tree", || run(make.arg(&family)))?;
     let mut node = Command::new("node");
+    node.env("STASIS_FAMILY", std::path::absolute(family)?);
     node.arg("e2e.mjs").args(filter).current_dir(TESTS).env("STASIS_BIG", std::path::absolute(&big)?);
     node.env("STASIS_BIN", std::path::absolute(crate::step::target_dir().join("debug/stasis"))?);
     let viewer = crate::test::viewer();

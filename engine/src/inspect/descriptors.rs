@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use stasis_engine::model::{Object, TaskState, Tree};
 use stasis_format::record::{CLOCKS, EXTERNAL_KINDS, FILE_KINDS, File, LOCK_KINDS};
+use stasis_format::sharing::Sharing;
 use stasis_format::show::{choice, escape, nanos, signals};
 
 use super::heading;
@@ -25,7 +26,13 @@ const DELETED: u32 = 1;
 const EMBEDDED: u32 = 2;
 
 /// The table of descriptors, and the locks.
-pub fn show(out: &mut impl Write, style: Style, tree: &Tree, task: &TaskState) -> io::Result<()> {
+pub fn show(
+    out: &mut impl Write,
+    style: Style,
+    tree: &Tree,
+    task: &TaskState,
+    sharing: &Sharing,
+) -> io::Result<()> {
     let Some(fds) = tree.tables.get(&task.task.files) else { return Ok(()) };
     heading(out, style, &count(fds.len() as u64, "descriptor", "descriptors"))?;
     let mut table = Table::new(&[
@@ -37,15 +44,10 @@ pub fn show(out: &mut impl Write, style: Style, tree: &Tree, task: &TaskState) -
     ]);
     for fd in fds {
         let Some(file) = tree.files.get(&fd.file) else { continue };
-        let shared: Vec<String> = fds
-            .iter()
-            .filter(|other| other.file == fd.file && other.fd != fd.fd)
-            .map(|other| other.fd.to_string())
-            .collect();
-        let mut leads_to = target(tree, file);
-        if !shared.is_empty() {
-            leads_to.push_str(&format!(" (one with {})", shared.join(" ")));
-        }
+        let leads_to = target(tree, file);
+        let shared = sharing.words(task.id, fd.fd, fd.file);
+        let leads_to =
+            if shared.is_empty() { leads_to } else { format!("{leads_to}, {}", shared.join(", ")) };
         let has_offset = matches!(file.kind, 1 | 2 | 11);
         table.row([
             fd.fd.to_string(),

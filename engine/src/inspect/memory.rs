@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use stasis_engine::model::{TaskState, Tree};
 use stasis_format::record::{PROT, VM_ADVICE, VMA_KINDS, Vma};
+use stasis_format::sharing::Sharing;
 use stasis_format::show::{choice, escape, flags};
 
 use super::heading;
@@ -17,7 +18,13 @@ const MAP_SHARED: u32 = 1;
 const MAP_GROWSDOWN: u32 = 0x100;
 
 /// All areas, and what they come to.
-pub fn show(out: &mut impl Write, style: Style, tree: &Tree, task: &TaskState) -> io::Result<()> {
+pub fn show(
+    out: &mut impl Write,
+    style: Style,
+    tree: &Tree,
+    task: &TaskState,
+    sharing: &Sharing,
+) -> io::Result<()> {
     let Some(mm) = tree.mms.get(&task.task.mm) else { return Ok(()) };
     let sum = |of: &dyn Fn(&Vma) -> u64| mm.vmas.iter().fold(0u64, |sum, vma| sum.saturating_add(of(vma)));
     let words = format!(
@@ -44,7 +51,10 @@ pub fn show(out: &mut impl Write, style: Style, tree: &Tree, task: &TaskState) -
             access(vma),
             nothing_is_dash(vma.resident),
             nothing_is_dash(vma.stored),
-            what(vma),
+            match sharing.mappers(vma.inode, task.task.mm).filter(|_| vma.flags & MAP_SHARED != 0) {
+                Some(others) => format!("{}, with {others}", what(vma)),
+                None => what(vma),
+            },
         ]);
     }
     table.write(out, style, 4)?;

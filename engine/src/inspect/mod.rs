@@ -2,6 +2,7 @@
 //! signals and timers.
 
 mod descriptors;
+mod family;
 mod load;
 mod memory;
 mod process;
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 use stasis_engine::model::{TaskState, Tree};
 use stasis_format::head::Head;
 use stasis_format::parser::Totals;
+use stasis_format::record::Task;
 use stasis_format::show::{date, escape, until_nul};
 
 use crate::style::Style;
@@ -42,18 +44,24 @@ pub fn show(out: &mut impl Write, style: Style, name: &str, image: &Loaded) -> i
         let what = format!("process {}: {}", warning.pid, escape(&warning.text));
         line(out, style, 0, "", &format!("{} {what}", style.paint(Style::WARN, "not in it:")))?;
     }
+    let sharing = family::sharing(tree);
     if tree.tasks.len() > 1 {
-        writeln!(out)?;
-        for task in &tree.tasks {
-            writeln!(out, "{:1$}{2}", "", 2 * depth(tree, task), title(style, task))?;
-        }
+        writeln!(
+            out,
+            "\n{}",
+            style.paint(Style::HEAD, &count(tree.tasks.len() as u64, "process", "processes"))
+        )?;
+        family::show(out, style, tree, &sharing)?;
     }
-    for task in &tree.tasks {
+    for (_, task) in family::in_order(tree) {
         writeln!(out, "\n{}", title(style, task))?;
-        process::show(out, style, tree, task)?;
+        process::show(out, style, tree, task, &sharing)?;
+        if task.task.state == Task::ZOMBIE {
+            continue;
+        }
         process::threads(out, style, tree, task)?;
-        memory::show(out, style, tree, task)?;
-        descriptors::show(out, style, tree, task)?;
+        memory::show(out, style, tree, task, &sharing)?;
+        descriptors::show(out, style, tree, task, &sharing)?;
         signals::show(out, style, tree, task)?;
         signals::timers(out, style, task)?;
     }
@@ -90,20 +98,12 @@ fn overview(out: &mut impl Write, style: Style, head: &Head, tree: &Tree, totals
 
 fn title(style: Style, task: &TaskState) -> String {
     let comm = escape(until_nul(&task.task.comm));
-    style.paint(Style::HEAD, &format!("process {} {comm}", task.task.pid))
+    let name = style.paint(Style::HEAD, &format!("process {} {comm}", task.task.pid));
+    match family::state(&task.task) {
+        words if words.is_empty() => name,
+        words => format!("{name}, {words}"),
+    }
 }
 
-/// Ancestors that a task has in the image.
-fn depth(tree: &Tree, task: &TaskState) -> usize {
-    let mut depth = 0;
-    let mut parent = task.parent;
-    while let Some(up) = tree.tasks.iter().find(|t| t.id == parent) {
-        depth += 1;
-        // Parents come first, so a well-formed tree has no circle; a malformed one has to end too.
-        if depth > tree.tasks.len() {
-            break;
-        }
-        parent = up.parent;
-    }
-    depth
-}
+#[cfg(test)]
+mod tests;

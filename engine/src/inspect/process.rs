@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use stasis_engine::model::{TaskState, ThreadState, Tree};
 use stasis_format::record::{NAMESPACES, POLICIES, RESOURCES, TASK_STATES, Vma};
+use stasis_format::sharing::Sharing;
 use stasis_format::show::{capabilities, choice, escape, signal, signals, until_nul};
 
 use super::{heading, line};
@@ -12,7 +13,13 @@ use crate::table::{Lean, Table};
 use crate::text::{count, size};
 
 /// Who it is.
-pub fn show(out: &mut impl Write, style: Style, tree: &Tree, task: &TaskState) -> io::Result<()> {
+pub fn show(
+    out: &mut impl Write,
+    style: Style,
+    tree: &Tree,
+    task: &TaskState,
+    sharing: &Sharing,
+) -> io::Result<()> {
     let record = &task.task;
     let mut key = |key: &str, value: String| line(out, style, 2, key, &value);
     if let Some(mm) = tree.mms.get(&record.mm) {
@@ -26,6 +33,10 @@ pub fn show(out: &mut impl Write, style: Style, tree: &Tree, task: &TaskState) -
         key("directory", format!("{}{root}, umask {:03o}", escape(tree.path_of(fs.cwd)), fs.umask))?;
     }
     key("family", format!("parent {}, group {}, session {}", record.ppid, record.pgid, record.sid))?;
+    let shared = sharing.parts(task.id);
+    if !shared.is_empty() {
+        key("shares", shared.join(", "))?;
+    }
     if let Some(words) = task.threads.first().and_then(|thread| identity(tree, thread)) {
         key("rights", words)?;
     }

@@ -51,6 +51,8 @@ pub enum Show {
     Mode,
     /// A signal number.
     Signal,
+    /// A wait status as waitpid(2) gives it.
+    Wait,
     /// A signal set as the kernel's 64-bit mask (bit 0 is signal 1).
     Sigset,
     /// A set of capabilities, bit n is capability n.

@@ -3,6 +3,11 @@
 /// State of a task or thread when it was taken.
 pub const TASK_STATES: &[(u64, &str)] = &[(0, "running"), (1, "stopped"), (2, "zombie")];
 
+impl Task {
+    /// [`Task::state`] of one that has ended and that its parent has not waited for.
+    pub const ZOMBIE: u32 = 2;
+}
+
 /// Policies of PR_MCE_KILL, the system's default first.
 pub const MCE_KILL: &[(u64, &str)] = &[(0, "default"), (1, "early"), (2, "late")];
 
@@ -80,7 +85,7 @@ records! {
         /// Signal that stopped it, 0 if it was not stopped.
         stop_signal: u32 => Signal,
         /// Wait status of a zombie.
-        exit_code: u32 => Hex,
+        exit_code: u32 => Wait,
         /// Signal sent to the parent when it ends.
         exit_signal: u32 => Signal,
         /// Name, TASK_COMM_LEN bytes.

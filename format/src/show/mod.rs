@@ -64,12 +64,16 @@ pub fn text(def: &FieldDef, value: &Value) -> String {
         Show::Ref => format!("#{n}"),
         Show::Mode => mode(n),
         Show::Signal => signal(n),
+        // A process that has not ended has 0.
+        Show::Wait if n == 0 => "0x0".into(),
+        Show::Wait => format!("{n:#x} ({})", wait_status(n)),
         Show::Sigset => list(&signals(n), n),
         Show::Caps if names::is_full(n) => "all".into(),
         Show::Caps => list(&capabilities(n), n),
         Show::Seconds => date(n),
         Show::Nanos => nanos(n),
         Show::Dev => dev(n),
+        Show::Flags(names) if n == 0 => choice(n, names).unwrap_or("none").into(),
         Show::Flags(names) => list(&flags(n, names), n),
         Show::Enum(names) => choice(n, names).map_or_else(|| format!("unknown ({n})"), str::to_owned),
         Show::Text | Show::Raw => n.to_string(),
@@ -124,6 +128,17 @@ pub fn dev(dev: u64) -> String {
     let major = (dev >> 8 & 0xfff) | (dev >> 32 & 0xffff_f000);
     let minor = (dev & 0xff) | (dev >> 12 & 0xffff_ff00);
     format!("{major}:{minor}")
+}
+
+/// How a process ended, from its wait status (waitpid(2)): `exited with 3`, `killed by SIGKILL`.
+pub fn wait_status(status: u64) -> String {
+    let signal_number = status & 0x7f;
+    match signal_number {
+        0 => format!("exited with {}", status >> 8 & 0xff),
+        0x7f => format!("stopped by {}", signal(status >> 8 & 0xff)),
+        number if status & 0x80 != 0 => format!("killed by {}, with a core dump", signal(number)),
+        number => format!("killed by {}", signal(number)),
+    }
 }
 
 /// Nanoseconds: an instant in this century as a date, anything else as seconds.
@@ -181,7 +196,7 @@ fn list(names: &[String], value: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{dev, escape, mode, nanos, size};
+    use super::{dev, escape, mode, nanos, size, wait_status};
 
     #[test]
     fn bytes_that_are_no_text_show() {
@@ -195,6 +210,20 @@ mod tests {
         assert_eq!(size(1536), "1536 bytes (1.5 KiB)");
         assert_eq!(size(1 << 20), "1048576 bytes (1.0 MiB)");
         assert_eq!(size(u64::MAX), "18446744073709551615 bytes (15.9 EiB)");
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_told_in_words() {
+        let told = [0, 0x300, 0xff00, 9, 0x86, 0x137f].map(wait_status);
+        let due = [
+            "exited with 0",
+            "exited with 3",
+            "exited with 255",
+            "killed by SIGKILL",
+            "killed by SIGABRT, with a core dump",
+            "stopped by SIGSTOP",
+        ];
+        assert_eq!(told, due);
     }
 
     #[test]

@@ -97,7 +97,8 @@ pub fn is_full(set: u64) -> bool {
 pub fn flags(value: u64, names: &[(u64, &str)]) -> Vec<String> {
     let mut left = value;
     let mut out = Vec::new();
-    for (bit, name) in names {
+    // A name for zero is one for none of them.
+    for (bit, name) in names.iter().filter(|(bit, _)| *bit != 0) {
         if value & bit == *bit {
             out.push((*name).to_owned());
             left &= !bit;

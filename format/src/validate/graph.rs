@@ -12,9 +12,6 @@ use crate::show::Value;
 use crate::validate::kinds;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// State of a TASK that has ended: nothing of it is left but its exit code.
-const ZOMBIE: u32 = 2;
-
 /// An object and what has been seen of it.
 #[derive(Debug, Clone)]
 struct Object {
@@ -254,13 +251,13 @@ impl Graph {
             Body::Thread(_) => (0, true),
             Body::Task(task) => {
                 let parts = [task.mm, task.files, task.fs, task.sighand];
-                if task.state != ZOMBIE && parts.contains(&0) {
+                if task.state != Task::ZOMBIE && parts.contains(&0) {
                     let message =
                         format!("the task {} lacks memory, descriptors, directories or signals", task.pid);
                     let fault = Fault::new(rules::TASK_PARTS, record.offset, 0, message);
                     findings.push(fault.of(Task::KIND.0, record.offset));
                 }
-                (0, task.state != ZOMBIE)
+                (0, task.state != Task::ZOMBIE)
             }
             _ => (0, false),
         };

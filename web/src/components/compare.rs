@@ -3,15 +3,21 @@
 use super::{Link, act, chosen, offset};
 use crate::proto::{Change, Comparison};
 use crate::state::{Action, State};
+use crate::text::size;
 use yew::{Html, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
     html! {
         <div class="compare">
-            <p>{ "Choose another image, taken later: records are matched by what they are about, pages by their address." }</p>
+            <p>{ "Choose another image, taken later. Processes are matched by their PIDs, records by what they are about, pages by their addresses." }</p>
             <label class="button primary">{ "Compare with" }
                 <input type="file" id="other" class="hidden-input" onchange={chosen(link, true)} /></label>
-            <p class="quiet" hidden={!state.comparing}>{ "Comparing …" }</p>
+            { state.comparing.map(|(done, total)| html! {
+                <p class="row quiet">{ "Comparing " }
+                    <progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Comparing"></progress>
+                    { format!("{} of {} of memory", size(done), size(total)) }
+                    <button class="small" onclick={act(link, Action::CompareCancel)}>{ "Cancel" }</button></p>
+            }).unwrap_or_default() }
             { match &state.comparison {
                 Some(comparison) => result(comparison, link),
                 None => html! { <span></span> },

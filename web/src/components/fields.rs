@@ -22,6 +22,7 @@ pub fn view(state: &State, link: &Link) -> Html {
             <p class="summary">{ &record.summary }</p>
             <p class="quiet">{ &record.doc }</p>
             <p class="quiet mono">{ format!("{:#x} to {:#x}, {}", record.offset, record.offset + record.len, size(record.len)) }</p>
+            <p class="holders" hidden={record.holders.is_empty()}>{ format!("Held by: {}", record.holders.join("; ")) }</p>
             { match record.contents {
                 Some((at, len, owner, vaddr)) => html! {
                     <p class="row">
@@ -57,7 +58,7 @@ fn row(field: &FieldRow, selected: bool, link: &Link) -> Html {
             <th scope="row"><button class="link" title="Select its bytes" onclick={select}>{ &field.name }</button></th>
             <td>
                 <span class="value">{ &field.text }</span>
-                { for field.to.map(|to| html! { <button class="link to" onclick={act(link, Action::GoTo(to))}>{ "→ record" }</button> }) }
+                { for field.to.iter().map(|(to, words)| html! { <button class="link to" onclick={act(link, Action::GoTo(*to))}>{ format!("→ {words}") }</button> }) }
                 { for field.area.iter().map(|(name, mm, address)| html! {
                     <button class="link to" onclick={act(link, Action::Address { mm: *mm, address: *address })}>{ name }</button>
                 }) }

@@ -1,29 +1,62 @@
-//! The descriptor table of a task, and what each descriptor leads to.
+//! The descriptor table of a task: what each descriptor leads to, and who else has the same or the other end.
 
-use super::{Link, nothing, offset, task_choice};
-use crate::state::State;
+use super::{Link, act, list, of_task, offset};
+use crate::proto::{Fd, Task};
+use crate::state::{Action, State};
 use yew::{Html, html};
 
+/// Columns of the table.
+const COLUMNS: u32 = 7;
+
 pub fn view(state: &State, link: &Link) -> Html {
-    let Some(task) = &state.task else {
-        return nothing("This image holds no descriptors.");
-    };
     html! {
-        <div class="files">
-            { task_choice(state, link) }
-            <table>
-                <thead><tr><th>{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Flags" }</th><th>{ "Position" }</th><th>{ "Record" }</th></tr></thead>
-                <tbody>{ for task.fds.iter().map(|fd| html! {
-                    <tr>
-                        <th scope="row" class="mono">{ fd.fd }</th>
-                        <td>{ &fd.kind }</td>
-                        <td class="name">{ &fd.target }{ " " }{ for fd.target_offset.map(|at| offset(link, at)) }</td>
-                        <td class="small">{ &fd.flags }</td>
-                        <td class="mono">{ fd.pos }</td>
-                        <td>{ offset(link, fd.offset) }</td>
-                    </tr>
-                }) }</tbody>
-            </table>
+        <div class="files filled">
+            { of_task(state, link, "This image holds no descriptors.", state.task.as_ref().map(|task| table(state, task, link))) }
         </div>
+    }
+}
+
+fn table(state: &State, task: &Task, link: &Link) -> Html {
+    if task.fds.is_empty() {
+        return html! { <p class="hint">{ "It has no descriptor open." }</p> };
+    }
+    let shown = list::rows(task.fds.len(), state.fds_top);
+    let rows = task.fds.get(shown.clone()).unwrap_or_default();
+    let table = task.shares.iter().find(|words| words.starts_with("descriptor table"));
+    html! {
+        <>
+            <p class="quiet" hidden={table.is_none()}>{ format!("It shares its {}.", table.map_or("", String::as_str)) }</p>
+            <div class="long" id="fds" tabindex="0" role="region" aria-label="Descriptors" onscroll={list::scrolled(link, state.fds_top, Action::FdsScrolled)}>
+                <table class="virtual" aria-rowcount={task.fds.len().to_string()}>
+                    <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Together with" }</th><th class="n c-shares">{ "Position" }</th><th>{ "Flags" }</th><th class="c-record">{ "Record" }</th></tr></thead>
+                    <tbody>
+                        { list::gap(shown.start, COLUMNS) }
+                        { for rows.iter().map(|fd| row(fd, link)) }
+                        { list::gap(task.fds.len() - shown.end, COLUMNS) }
+                    </tbody>
+                </table>
+            </div>
+        </>
+    }
+}
+
+fn row(fd: &Fd, link: &Link) -> Html {
+    let shared = fd.shared.join("; ");
+    let all = if shared.is_empty() { fd.target.clone() } else { format!("{}; {shared}", fd.target) };
+    html! {
+        <tr data-fd={fd.fd.to_string()}>
+            <th scope="row" class="mono n">{ fd.fd }</th>
+            <td>{ &fd.kind }</td>
+            <td class="name" title={all}>
+                { match fd.target_offset {
+                    Some(at) => html! { <button class="link" onclick={act(link, Action::GoTo(at))}>{ &fd.target }</button> },
+                    None => html! { <>{ &fd.target }</> },
+                } }
+            </td>
+            <td class="name" title={shared.clone()}>{ &shared }</td>
+            <td class="mono n c-shares">{ if fd.pos == 0 { "–".to_owned() } else { fd.pos.to_string() } }</td>
+            <td class="small" title={fd.flags.clone()}>{ &fd.flags }</td>
+            <td class="c-record">{ offset(link, fd.offset) }</td>
+        </tr>
     }
 }

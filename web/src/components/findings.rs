@@ -3,7 +3,7 @@
 use super::{Link, act};
 use crate::app::Message;
 use crate::proto::{FindingRow, Opened};
-use crate::state::{Action, State};
+use crate::state::{Action, State, Tab};
 use yew::{Html, classes, html};
 
 pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
@@ -34,7 +34,8 @@ pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
 fn row(finding: &FindingRow, link: &Link) -> Html {
     let (offset, len) = (finding.offset, finding.len);
     let go = link.batch_callback(move |_| {
-        vec![Message::Act(Action::GoTo(offset)), Message::Act(Action::Select { offset, len })]
+        let steps = [Action::Tab(Tab::Record), Action::GoTo(offset), Action::Select { offset, len }];
+        Vec::from(steps.map(Message::Act))
     });
     let icon = match finding.severity.as_str() {
         "error" => "✕",

@@ -31,7 +31,8 @@ pub fn view(state: &State, link: &Link) -> Html {
             _ => return None,
         };
         event.prevent_default();
-        Some(Message::Act(Action::HexMove(by)))
+        let action = if event.shift_key() { Action::HexExtend } else { Action::HexMove };
+        Some(Message::Act(action(by)))
     });
     let picked = link.batch_callback(|event: MouseEvent| {
         let target: web_sys::Element = event.target()?.dyn_into().ok()?;
@@ -49,7 +50,10 @@ pub fn view(state: &State, link: &Link) -> Html {
     let held = to.saturating_sub(from);
     let title = match hex.space {
         Space::File => "File".to_owned(),
-        Space::Memory(mm) => format!("Memory #{mm} from {:#x} on", hex.start),
+        Space::Memory(mm) => match state.owner(mm) {
+            Some(process) => format!("Memory of {} {} from {:#x} on", process.pid, process.comm, hex.start),
+            None => format!("Contents of #{mm} from {:#x} on", hex.start),
+        },
     };
     html! {
         <section class="pane hex-pane" aria-label="Bytes">

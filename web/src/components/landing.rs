@@ -61,6 +61,7 @@ pub fn gallery(state: &State, link: &Link) -> Html {
         <section class="gallery" aria-label="Examples">
             <input type="search" placeholder="Filter examples" aria-label="Filter examples" value={state.gallery_filter.clone()}
                 oninput={typed(link, Action::FilterGallery)} />
+            <p class="quiet">{ "The number beside a name is what the kernel's sys_restart returns for it: 0, or the number of an error." }</p>
             <ul>{ for shown.map(|example| card(example, link)) }</ul>
         </section>
     }

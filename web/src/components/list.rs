@@ -31,6 +31,11 @@ pub fn scrolled(link: &Link, top: u32, action: fn(u32) -> Action) -> Callback<we
     })
 }
 
+/// Where a row starts and ends.
+pub fn row_px(row: u32) -> (f64, f64) {
+    (f64::from(row) * ROW_PX, f64::from(row + 1) * ROW_PX)
+}
+
 /// As high as so many rows of a table with so many columns.
 pub fn gap(rows: usize, columns: u32) -> Html {
     let height = rows as f64 * ROW_PX;
@@ -38,6 +43,12 @@ pub fn gap(rows: usize, columns: u32) -> Html {
         <tr class="gap" hidden={rows == 0} aria-hidden="true"><td colspan={columns.to_string()}>
             <svg width="1" height={height.to_string()}></svg></td></tr>
     }
+}
+
+/// The same among elements of any kind.
+pub fn gap_block(rows: usize) -> Html {
+    let height = rows as f64 * ROW_PX;
+    html! { <svg class="gap" hidden={rows == 0} width="1" height={height.to_string()} aria-hidden="true"></svg> }
 }
 
 /// The same in a list.

@@ -1,29 +1,35 @@
 //! Memory of a task: a strip to scale, and the areas as a table of which only the rows in sight exist.
 
-use super::{Link, act, list, nothing, strip, task_choice, typed};
+use super::{Link, act, list, of_task, strip, typed};
 use crate::proto::{Area, Map, Space};
 use crate::state::{Action, SortBy, State};
 use crate::text::size;
-use yew::{Html, html};
+use yew::{Html, classes, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
-    let Some(map) = &state.map else {
-        return nothing("This image holds no memory of a task.");
-    };
-    let sum =
-        |of: fn(&Area) -> u64| size(map.areas.iter().fold(0u64, |sum, area| sum.saturating_add(of(area))));
     html! {
         <div class="memory filled">
-            { task_choice(state, link) }
-            <p class="quiet">{ format!("{} areas, {} mapped, {} resident: {} stored, {} zero, {} from files",
-                map.areas.len(), sum(|a| a.end - a.start), sum(|a| a.resident), sum(|a| a.stored), sum(|a| a.zero), sum(|a| a.from_file)) }</p>
-            { strip::view(state, map, link) }
-            <div class="row">
-                <input type="search" class="grow" placeholder="Filter: heap, libc, rw-" aria-label="Filter areas" value={state.map_filter.clone()}
-                    oninput={typed(link, Action::MapFilter)} />
-            </div>
-            { table(state, map, link) }
+            { of_task(state, link, "This image holds no memory of a task.", state.map.as_ref().map(|map| areas(state, map, link))) }
         </div>
+    }
+}
+
+fn areas(state: &State, map: &Map, link: &Link) -> Html {
+    let sum =
+        |of: fn(&Area) -> u64| size(map.areas.iter().fold(0u64, |sum, area| sum.saturating_add(of(area))));
+    let filter = html! {
+        <input type="search" class="grow" placeholder="Filter: heap, libc, rw-" aria-label="Filter areas" value={state.map_filter.clone()}
+            oninput={typed(link, Action::MapFilter)} />
+    };
+    let memory = state.task.iter().flat_map(|task| &task.shares).find(|words| words.starts_with("memory"));
+    html! {
+        <>
+            <p class="quiet">{ format!("{} areas, {} mapped, {} resident: {} stored, {} zero, {} from files",
+                map.areas.len(), sum(|a| a.end - a.start), sum(|a| a.resident), sum(|a| a.stored), sum(|a| a.zero), sum(|a| a.from_file)) }
+                { memory.map_or(String::new(), |words| format!(". It shares its {words}.")) }</p>
+            { strip::view(state, map, filter, link) }
+            { table(state, map, link) }
+        </>
     }
 }
 
@@ -46,15 +52,17 @@ fn table(state: &State, map: &Map, link: &Link) -> Html {
             (true, SortBy::Size | SortBy::Stored) => "descending",
             (true, _) => "ascending",
         };
-        html! { <th aria-sort={sort}><button class="link" onclick={act(link, Action::MapSort(by))}>{ name }</button></th> }
+        let class = if matches!(by, SortBy::Size | SortBy::Stored) { "n" } else { "" };
+        let class = classes!(class, (by == SortBy::Stored).then_some("c-stored"));
+        html! { <th {class} aria-sort={sort}><button class="link" onclick={act(link, Action::MapSort(by))}>{ name }</button></th> }
     };
     let shown = list::rows(areas.len(), state.map_top);
     let rows = areas.get(shown.clone()).unwrap_or_default();
     html! {
         <div class="long" id="areas" tabindex="0" role="region" aria-label="Areas" onscroll={list::scrolled(link, state.map_top, Action::MapScrolled)}>
             <table class="areas virtual" aria-rowcount={areas.len().to_string()}>
-                <thead><tr>{ column(SortBy::Address, "Address") }<th>{ "Access" }</th>{ column(SortBy::Size, "Size") }
-                    <th>{ "Resident" }</th>{ column(SortBy::Stored, "Stored") }<th>{ "Zero" }</th><th>{ "From file" }</th>
+                <thead><tr>{ column(SortBy::Address, "Address") }<th class="c-access">{ "Access" }</th>{ column(SortBy::Size, "Size") }
+                    <th class="n c-resident">{ "Resident" }</th>{ column(SortBy::Stored, "Stored") }<th class="n c-shares">{ "Zero" }</th><th class="n c-shares">{ "From file" }</th>
                     { column(SortBy::Name, "What") }<th><span class="said">{ "Actions" }</span></th></tr></thead>
                 <tbody>
                     { list::gap(shown.start, 9) }
@@ -69,6 +77,15 @@ fn table(state: &State, map: &Map, link: &Link) -> Html {
 fn row(area: &Area, mm: u32, link: &Link) -> Html {
     let len = area.end - area.start;
     let name = if area.name.is_empty() { area.kind.clone() } else { area.name.clone() };
+    // The end of a path tells files apart, and is what would be cut.
+    let (what, more) = match name.rsplit_once('/') {
+        Some((dir, file)) if area.kind == "file" => {
+            (file.to_owned(), format!(" in {}", if dir.is_empty() { "/" } else { dir }))
+        }
+        _ if area.name.is_empty() => (name.clone(), String::new()),
+        _ => (name.clone(), format!(" {}", area.kind)),
+    };
+    let title = area.with.as_ref().map_or(name.clone(), |with| format!("{name}, shared with {with}"));
     let save = act(link, Action::SaveArea { mm, start: area.start, len });
     let strings = act(link, Action::Strings { space: Space::Memory(mm), start: area.start, len });
     // Where something is to be seen.
@@ -79,14 +96,15 @@ fn row(area: &Area, mm: u32, link: &Link) -> Html {
         <tr data-start={format!("{:#x}", area.start)}>
             <th scope="row"><button class="link mono" title="Show its pages" onclick={act(link, Action::Address { mm, address })}>
                 { format!("{:#014x}", area.start) }</button></th>
-            <td class="mono"><i class={strip::access(area)}></i>{ &area.prot }{ if area.shared { "s" } else { "p" } }</td>
-            <td>{ size(len) }</td>
-            <td>{ some(area.resident) }</td>
-            <td>{ some(area.stored) }</td>
-            <td>{ some(area.zero) }</td>
-            <td>{ some(area.from_file) }</td>
-            <td class="name" title={name.clone()}>{ &name }<small class="quiet" hidden={area.name.is_empty() || area.kind == "file"}>{ format!(" {}", area.kind) }</small></td>
-            <td><button class="small" disabled={is_empty} onclick={strings} aria-label={format!("Strings of the area at {:#x}", area.start)}>{ "Strings" }</button>{ " " }
+            <td class="mono c-access"><i class={strip::access(area)}></i>{ &area.prot }{ if area.shared { "s" } else { "p" } }</td>
+            <td class="n">{ size(len) }</td>
+            <td class="n c-resident">{ some(area.resident) }</td>
+            <td class="n c-stored">{ some(area.stored) }</td>
+            <td class="n c-shares">{ some(area.zero) }</td>
+            <td class="n c-shares">{ some(area.from_file) }</td>
+            <td class="name" title={title}>{ area.with.as_ref().map(|with| html! { <span class="shared">{ format!("with {with}") }</span> }).unwrap_or_default() }
+                { what }<small class="quiet">{ more }</small></td>
+            <td class="actions"><button class="small c-strings" disabled={is_empty} onclick={strings} aria-label={format!("Strings of the area at {:#x}", area.start)}>{ "Strings" }</button>{ " " }
                 <button class="small" disabled={is_empty} onclick={save} aria-label={format!("Save the area at {:#x}", area.start)}>{ "Save" }</button></td>
         </tr>
     }

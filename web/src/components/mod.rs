@@ -16,11 +16,13 @@ mod top;
 mod tree;
 mod verdict;
 
-pub use tree::ROW_PX as TREE_ROW_PX;
+pub use list::row_px;
 
 use crate::app::{App, Message};
+use crate::proto::Process;
 use crate::state::{Action, State, Tab};
 use crate::text::size;
+use stasis_format::family::{Wire, wires};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, InputEvent, KeyboardEvent};
 use yew::html::Scope;
@@ -97,8 +99,8 @@ fn help(link: &Link) -> Html {
         ("+ − 0 ← →", "on the memory strip: zoom, show all, move; the wheel zooms too"),
         ("g", "go to an offset or address"),
         ("Alt ←", "back to where you jumped from"),
-        ("/", "type what to search for (tab Search)"),
-        ("Shift and click", "select bytes up to here"),
+        ("/", "search"),
+        ("Shift and click, Shift and arrows", "in the hex view: select bytes up to here"),
         ("Ctrl V", "open pasted hexadecimal or base64"),
         ("?", "this list; Escape closes it"),
     ];
@@ -147,36 +149,64 @@ fn middle(state: &State, link: &Link) -> Html {
     }
 }
 
-/// The processes, drawn as the tree that they are; one of them is chosen.
-fn task_choice(state: &State, link: &Link) -> Html {
-    let tasks = state.image.as_ref().map(|image| image.tasks.as_slice()).unwrap_or_default();
-    // Whether the line of this level goes on below the row.
-    let goes_on = |at: usize, level: u8| {
-        let below = tasks.iter().skip(at + 1).find(|task| task.depth <= level);
-        below.is_some_and(|task| task.depth == level)
+/// A view of the chosen process: which one it is, to be chosen another, and below it the body; in place of a body that
+/// is not there, why. `lacks` is said of an image without processes.
+fn of_task(state: &State, link: &Link, lacks: &str, body: Option<Html>) -> Html {
+    let Some(chosen) = state.chosen() else { return nothing(lacks) };
+    let body = match body {
+        _ if chosen.zombie => html! {
+            <p class="hint">{ format!(
+                "Process {} has {}. Its parent has not asked for that yet, so that it keeps its number and its name, and \
+                 has nothing else any more: no threads, memory, descriptors or signals.", chosen.pid, ended(&chosen.state)) }</p>
+        },
+        Some(body) => body,
+        None => html! { <p class="hint">{ "Reading …" }</p> },
     };
+    html! { <>{ choice(state, chosen, link) }{ body }</> }
+}
+
+/// `exited with 3`, `been killed by SIGKILL`.
+fn ended(state: &str) -> String {
+    if state.starts_with("killed") { format!("been {state}") } else { state.to_owned() }
+}
+
+/// Which process it is, and the others to choose from.
+fn choice(state: &State, chosen: &Process, link: &Link) -> Html {
+    let tasks = state.image.as_ref().map(|image| image.tasks.as_slice()).unwrap_or_default();
+    let at = tasks.iter().position(|task| task.id == chosen.id).unwrap_or(0);
+    // Those near the chosen one: a choice of thousands is nothing to choose from.
+    let shown = list::rows(tasks.len(), at as u32);
+    let near = tasks.get(shown.clone()).unwrap_or_default();
+    let depths: Vec<u32> = near.iter().map(|task| task.depth.into()).collect();
+    let left_out = tasks.len() - near.len();
+    let picked = link.batch_callback(|event: web_sys::Event| {
+        let select: web_sys::HtmlSelectElement = event.target()?.dyn_into().ok()?;
+        Some(Message::Act(Action::Task(select.value().parse().ok()?)))
+    });
+    let option = |(task, wires): (&Process, Vec<Wire>)| {
+        let wires: String = wires.into_iter().map(Wire::text).collect();
+        let end = if task.zombie { " (zombie)" } else { "" };
+        html! {
+            <option value={task.id.to_string()} selected={task.id == chosen.id}>
+                { format!("{}{} {}{end}", wires.replace(' ', "\u{a0}"), task.pid, task.comm) }
+            </option>
+        }
+    };
+    let words = if chosen.zombie { format!("zombie, {}", chosen.state) } else { chosen.state.clone() };
+    // Where the tree is drawn, one chooses there.
+    let is_drawn = state.tab == Tab::Tasks;
     html! {
-        <ul class="processes" aria-label="Processes">
-            { for tasks.iter().enumerate().map(|(at, task)| {
-                let wires = (1..=task.depth.min(16)).map(|level| match (level == task.depth.min(16), goes_on(at, level)) {
-                    (true, true) => "wire tee",
-                    (true, false) => "wire elbow",
-                    (false, true) => "wire pass",
-                    (false, false) => "wire",
-                });
-                let threads = if task.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", task.threads) };
-                html! {
-                    <li class="process">
-                        { for wires.map(|class| html! { <i {class} aria-hidden="true"></i> }) }
-                        <button aria-pressed={(task.id == state.task_id).to_string()} onclick={act(link, Action::Task(task.id))}
-                            title={format!("process group {}, session {}", task.pgid, task.sid)}>
-                            <b>{ task.pid }</b>{ " " }{ &task.comm }
-                            <small>{ format!("{}, {threads}", task.state) }</small>
-                        </button>
-                    </li>
-                }
-            }) }
-        </ul>
+        <div class="row subject">
+            { if tasks.len() > 1 && !is_drawn {
+                html! { <label>{ "Process " }<select id="process" onchange={picked}>{ for near.iter().zip(wires(&depths)).map(option) }
+                    { if left_out > 0 { html! { <option disabled=true>{ format!("and {left_out} more, under Processes") }</option> } } else { Html::default() } }
+                </select></label> }
+            } else {
+                html! { <span>{ "Process " }<b class="mono">{ chosen.pid }</b>{ " " }<b>{ &chosen.comm }</b></span> }
+            } }
+            <span class="quiet">{ format!("{words}, parent {}, group {}, session {}", chosen.ppid, chosen.pgid, chosen.sid) }</span>
+            { offset(link, chosen.offset) }
+        </div>
     }
 }
 

@@ -24,7 +24,7 @@ struct Placed<'a> {
     span: f64,
 }
 
-pub fn view(state: &State, map: &Map, link: &Link) -> Html {
+pub fn view(state: &State, map: &Map, filter: Html, link: &Link) -> Html {
     let areas = placed(&map.areas, state.map_log);
     let zoom = state.map_zoom;
     let cursor = match state.hex.space {
@@ -74,12 +74,7 @@ pub fn view(state: &State, map: &Map, link: &Link) -> Html {
                     <button class="small" disabled={zoom.is_whole()} onclick={act(link, Action::MapShow(Zoom::default()))}>{ "All" }</button>
                     <button class="small" disabled={zoom_to.is_none()} onclick={zoom_to.unwrap_or_default()}>{ "Area shown" }</button>
                 </span>
-                <span class="legend">
-                    <i class="p-x"></i>{ "code" }<i class="p-w"></i>{ "writable" }<i class="p-r"></i>{ "read-only" }<i class="p-n"></i>{ "no access" }
-                </span>
-                <span class="legend">
-                    <i class="s-stored"></i>{ "stored" }<i class="s-zero"></i>{ "zero" }<i class="s-file"></i>{ "from file" }<i class="s-none"></i>{ "never touched" }
-                </span>
+                { filter }
             </div>
             <div id="strip" role="group" tabindex="0" aria-label="Memory to scale; plus and minus zoom, arrows move, 0 shows all"
                 onkeydown={keyed} onwheel={wheeled}>
@@ -88,6 +83,14 @@ pub fn view(state: &State, map: &Map, link: &Link) -> Html {
                 </svg>
             </div>
             <p class="ends quiet mono" aria-hidden="true"><span>{ format!("{first:#x}") }</span><span>{ format!("{last:#x}") }</span></p>
+            <div class="legends">
+                <span class="legend">
+                    <span><i class="p-x"></i>{ "code" }</span><span><i class="p-w"></i>{ "writable" }</span><span><i class="p-r"></i>{ "read-only" }</span><span><i class="p-n"></i>{ "no access" }</span>
+                </span>
+                <span class="legend">
+                    <span><i class="s-stored"></i>{ "stored" }</span><span><i class="s-zero"></i>{ "zero" }</span><span><i class="s-file"></i>{ "from file" }</span><span><i class="s-none"></i>{ "never touched" }</span>
+                </span>
+            </div>
         </div>
     }
 }

@@ -3,21 +3,17 @@
 use super::{Link, act};
 use crate::app::Message;
 use crate::proto::Row;
-use crate::state::{Action, State};
+use crate::state::{Action, Scroll, State, TREE_ROW_PX};
 use wasm_bindgen::JsCast;
 use web_sys::{Event, KeyboardEvent};
 use yew::{Html, classes, html};
 
-/// Height of a row; the style sheet says the same.
-pub const ROW_PX: f64 = 24.0;
-/// No browser takes much higher elements.
-const MAX_PX: f64 = 8_000_000.0;
-
 pub fn view(state: &State, link: &Link) -> Html {
-    let scrolled = link.batch_callback(|event: Event| {
+    let scroll = state.tree_scroll();
+    let scrolled = link.batch_callback(move |event: Event| {
         let tree: web_sys::Element = event.target()?.dyn_into().ok()?;
-        let top = (f64::from(tree.scroll_top()) / ROW_PX) as u32;
-        let visible = (f64::from(tree.client_height()) / ROW_PX).ceil() as u32;
+        let visible = (f64::from(tree.client_height()) / TREE_ROW_PX).ceil() as u32;
+        let top = Scroll { visible, ..scroll }.row(tree.scroll_top().into());
         Some(Message::Act(Action::TreeScrolled { top, visible }))
     });
     let visible = i64::from(state.tree_visible.max(2)) - 1;
@@ -36,10 +32,14 @@ pub fn view(state: &State, link: &Link) -> Html {
         event.prevent_default();
         Some(Message::Act(action))
     });
-    let height = (f64::from(state.rows_total) * ROW_PX).min(MAX_PX);
+    let height = scroll.height();
     let selected = state.record.as_ref().map(|record| record.node);
     let cut = state.image.as_ref().and_then(|image| image.cut.as_deref());
-    let above = f64::from(state.rows_first) * ROW_PX;
+    // Where a pixel is more than its share, rows are drawn from the first in sight on.
+    let skipped =
+        if scroll.is_scaled() { state.tree_top.saturating_sub(state.rows_first) as usize } else { 0 };
+    let first = state.rows_first + skipped as u32;
+    let above = scroll.px(first);
     let active = selected.map(|node| format!("node-{node}"));
     html! {
         <section class="pane tree-pane" aria-label="Records">
@@ -50,7 +50,7 @@ pub fn view(state: &State, link: &Link) -> Html {
                     <svg class="spacer" width="1" height={height.to_string()} aria-hidden="true"></svg>
                     <div class="rows" role="none">
                         <svg class="above" width="1" height={above.min(height).to_string()} aria-hidden="true"></svg>
-                        { for state.rows.iter().map(|row| self::row(row, selected == Some(row.node), link)) }
+                        { for state.rows.iter().skip(skipped).map(|row| self::row(row, selected == Some(row.node), link)) }
                     </div>
                 </div>
             </div>

@@ -9,11 +9,16 @@ use yew::{Html, classes, html};
 pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
     let verdict = &image.verdict;
     let (class, word) = match (verdict.revision, verdict.valid) {
+        _ if verdict.pending => ("pending", "Checking"),
         (None, _) => ("none", "Not an image"),
         (_, true) => ("good", "Valid"),
         (_, false) => ("bad", "Not valid"),
     };
-    let checks = match state.verifying {
+    let checks = match state.checking.or(state.verifying) {
+        Some((done, total)) if verdict.pending => html! {
+            <span>{ format!("{} of {} extents ", grouped(done), grouped(total)) }<progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Checking extents"></progress></span>
+        },
+        None if verdict.pending => html! { <span>{ "not finished" }</span> },
         Some((done, total)) => html! {
             <span>{ "Checking pages " }<progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Checking pages"></progress></span>
         },
@@ -43,7 +48,7 @@ pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
                 </> }) }
                 <div><dt>{ "Opened in" }</dt><dd id="took">{ format!("{} ms", image.took_ms) }</dd></div>
                 <div class="ret"><dt>{ if verdict.revision == Some(1) { "sys_restart returns" } else { "A restart returns" } }</dt>
-                    <dd id="ret" data-ret={verdict.ret.to_string()}>{ &verdict.ret_text }</dd></div>
+                    <dd id="ret" data-ret={verdict.ret.to_string()}>{ if verdict.pending { "…" } else { verdict.ret_text.as_str() } }</dd></div>
                 <div class="wide" hidden={verdict.revision != Some(1)}><dt>
                     <label for="kernel">{ "on kernel" }</label></dt><dd>
                     <input id="kernel" class="mono" size="12" placeholder={image.head.as_ref().map_or(String::new(), |head| head.kernel.clone())}
@@ -60,6 +65,10 @@ fn fact(name: &str, value: String) -> Html {
 
 /// The first reason, in a sentence.
 fn why(image: &Opened) -> String {
+    if image.verdict.pending {
+        return "What is shown comes from the index at the image's end; its records are still being read."
+            .into();
+    }
     if image.verdict.revision.is_none() {
         return match &image.looks_like {
             Some(what) => format!("This file is no checkpoint image of Stasis. It looks like {what}."),

@@ -15,7 +15,8 @@ pub(super) type Named = (u64, u64, String);
 
 impl<S: ReadAt + Clone> Session<S> {
     /// The areas in ascending order.
-    pub fn map(&self, mm: u32) -> Result<Map> {
+    pub fn map(&mut self, mm: u32) -> Result<Map> {
+        let sharing = self.sharing()?;
         let mut areas: Vec<Area> = Vec::new();
         for (at, node) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Vma::KIND) {
             let Some(Body::Vma(vma)) = self.body(at)? else { continue };
@@ -32,25 +33,36 @@ impl<S: ReadAt + Clone> Session<S> {
                 name: show::escape(&vma.name),
                 resident: vma.resident,
                 stored: vma.stored,
+                with: (vma.flags & MAP_SHARED != 0).then(|| sharing.mappers(vma.inode, mm)).flatten(),
                 ..Area::default()
             });
         }
         areas.sort_by_key(|area| area.start);
         // Pages that were to be stored and are in no extent, or in one of zeros, read as zero.
         let mut held = vec![0u64; areas.len()];
-        for (at, _) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Extent::KIND) {
-            let Some(Body::Extent(extent)) = self.body(at)? else { continue };
-            let is_zero = Encoding(extent.encoding) == Encoding::ZERO;
+        let mut lay = |start: u64, end: u64, is_zero: bool| {
             // A run may go on over the border of areas that touch.
-            for run in runs_of(&extent) {
-                let first = areas.partition_point(|area| area.end <= run.start);
-                for (area, held) in areas.iter_mut().zip(&mut held).skip(first) {
-                    let (start, end) = (run.start.max(area.start), run.end().min(area.end));
-                    if start >= end {
-                        break;
-                    }
-                    area.first = Some(area.first.map_or(start, |first| first.min(start)));
-                    *held = held.saturating_add(if is_zero { 0 } else { end - start });
+            let behind = areas.partition_point(|area| area.end <= start);
+            for (area, held) in areas.iter_mut().zip(&mut held).skip(behind) {
+                let (start, end) = (start.max(area.start), end.min(area.end));
+                if start >= end {
+                    break;
+                }
+                area.first = Some(area.first.map_or(start, |first| first.min(start)));
+                *held = held.saturating_add(if is_zero { 0 } else { end - start });
+            }
+        };
+        for (start, end, is_zero) in self.runs(mm)? {
+            lay(start, end, is_zero);
+        }
+        // What shared memory and files in the image hold is theirs, and seen here.
+        for window in self.windows(mm)? {
+            let until = window.offset.saturating_add(window.end - window.start);
+            for (start, end, is_zero) in self.runs(window.inode)? {
+                let (from, to) = (start.max(window.offset), end.min(until));
+                if from < to {
+                    let at = |offset: u64| window.start + (offset - window.offset);
+                    lay(at(from), at(to), is_zero);
                 }
             }
         }
@@ -58,13 +70,21 @@ impl<S: ReadAt + Clone> Session<S> {
             if area.kind == "file" {
                 area.from_file = (area.end - area.start).saturating_sub(area.stored);
             }
-            // Contents of shared memory belong to its INODE.
-            if area.first.is_some() || matches!(area.kind.as_str(), "anonymous" | "file") {
-                area.zero = area.stored.saturating_sub(held);
-                area.stored = held;
-            }
+            area.zero = area.stored.saturating_sub(held);
+            area.stored = held;
         }
         Ok(Map { mm, areas })
+    }
+
+    /// Runs of pages that an object has in the image: first address, the one behind, and whether they are zero.
+    fn runs(&self, owner: u32) -> Result<Vec<(u64, u64, bool)>> {
+        let mut out = Vec::new();
+        for (at, _) in self.tree.of(owner).filter(|(_, node)| Kind(node.kind) == Extent::KIND) {
+            let Some(Body::Extent(extent)) = self.body(at)? else { continue };
+            let is_zero = Encoding(extent.encoding) == Encoding::ZERO;
+            out.extend(runs_of(&extent).iter().map(|run| (run.start, run.end(), is_zero)));
+        }
+        Ok(out)
     }
 
     /// What to call the area that an address lies in.

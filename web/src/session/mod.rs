@@ -2,28 +2,33 @@
 
 mod compare;
 mod map;
+mod people;
 mod record;
 mod search;
+mod space;
 mod task;
 mod tree;
 mod verdict;
 
+pub use compare::Comparing;
 pub use search::{Hunt, Search, Strings};
 pub use tree::{Node, Tree};
-pub use verdict::{Verify, parse_kernel};
+pub use verdict::{Check, Verify, parse_kernel};
 
-use crate::proto::{Head, Opened, Process, Row, Space};
+use crate::proto::{Head, Opened, Row, Space};
 use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
 use stasis_format::header::{Kind, RECORD_HEADER_LEN};
-use stasis_format::limits::PAGE;
+use stasis_format::limits::{MAX_INDEX_ENTRIES, PAGE};
 use stasis_format::memory::MemoryMap;
-use stasis_format::record::{Body, Extent, Index, IndexEnd, Task};
+use stasis_format::record::{Body, Extent, Index, IndexEnd, Mm};
+use stasis_format::sharing::Sharing;
 use stasis_format::show;
 use stasis_format::sniff::sniff;
 use stasis_format::validate::Report;
 use stasis_format::walk::{RawRecord, Walk};
 use stasis_format::{IndexReader, ReadAt};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Most records that a walk without an index lists.
 const MAX_WALKED: usize = 1 << 20;
@@ -44,26 +49,70 @@ pub struct Session<S> {
     cut: Option<String>,
     index: Option<IndexReader<S>>,
     maps: HashMap<u32, MemoryMap>,
+    /// Address spaces in the order of the file.
+    mms: Vec<u32>,
+    windows: HashMap<u32, Vec<space::Window>>,
+    /// By INODE: the address spaces that show it, and where.
+    views: HashMap<u32, Vec<(u32, space::Window)>>,
+    /// Runs of memory that the image holds: first address, and the one behind.
+    held: HashMap<u32, Vec<(u64, u64)>>,
     areas: HashMap<u32, Vec<map::Named>>,
+    /// Who has what together, once it was asked for.
+    sharing: Option<Rc<Sharing>>,
     report: Report,
     kernel: Option<String>,
     contents: bool,
+    /// Whether the report is from the index alone.
+    pending: bool,
 }
 
 impl<S: ReadAt + Clone> Session<S> {
-    /// Opens what the source holds, whatever it is.
+    /// Opens what the source holds, whatever it is, and judges it.
     pub fn open(source: S, name: String, kernel: Option<String>) -> Result<Self> {
+        Self::open_with(source, name, kernel, usize::MAX)
+    }
+
+    /// The same, but an image with more extents than these is shown by its index first, and judged in steps.
+    pub fn open_with(source: S, name: String, kernel: Option<String>, extents: usize) -> Result<Self> {
         let len = source.len().map_err(io)?;
-        let (report, contents) = verdict::judge(&source, len, kernel.as_deref())?;
         let index = IndexReader::open(source.clone()).ok();
+        let many = |index: &&IndexReader<S>| {
+            index.entries().iter().filter(|entry| Kind(entry.kind) == Extent::KIND).nth(extents).is_some()
+        };
+        let far = index.as_ref().filter(many);
+        let pending = far.is_some();
+        let (report, contents) = match far {
+            Some(index) => (verdict::from_index(index), false),
+            None => verdict::judge(&source, len, kernel.as_deref())?,
+        };
         let (nodes, cut) = match &index {
             Some(index) => (indexed(&source, index)?, None),
             None => walked(&source),
         };
         let tree = Tree::new(nodes);
         let rev = report.revision.unwrap_or(1);
-        let (maps, areas) = Default::default();
-        Ok(Self { source, name, len, rev, tree, cut, index, maps, areas, report, kernel, contents })
+        let mms = tree.nodes.iter().filter(|node| Kind(node.kind) == Mm::KIND).map(|node| node.id).collect();
+        let (maps, windows, views, held, areas, sharing) = Default::default();
+        Ok(Self {
+            source,
+            name,
+            len,
+            rev,
+            tree,
+            cut,
+            index,
+            maps,
+            mms,
+            windows,
+            views,
+            held,
+            areas,
+            sharing,
+            report,
+            kernel,
+            contents,
+            pending,
+        })
     }
 
     /// What the page shows first.
@@ -92,6 +141,16 @@ impl<S: ReadAt + Clone> Session<S> {
             stored_bytes: self.report.totals.stored_bytes,
             took_ms: 0,
         })
+    }
+
+    /// The file.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Name of the file.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The tree, to fold and unfold.
@@ -141,42 +200,13 @@ impl<S: ReadAt + Clone> Session<S> {
                 Ok((out, vec![true; len.div_ceil(PAGE) as usize]))
             }
             Space::Memory(id) => {
-                let (index, map) = self.memory(id)?;
-                let pages = (len / PAGE + 2) as usize;
-                let pages = map.read(index, offset, len, pages).map_err(|e| e.to_string())?;
+                let pages = self.pages(id, offset, len)?;
                 let held = pages.iter().map(|page| page.bytes.is_some()).collect();
                 let fill =
                     |page: stasis_format::memory::Page| page.bytes.unwrap_or_else(|| vec![0; PAGE as usize]);
                 Ok((pages.into_iter().flat_map(fill).collect(), held))
             }
         }
-    }
-
-    /// Where the pages of an object lie, read when they are first asked for.
-    fn memory(&mut self, id: u32) -> Result<(&IndexReader<S>, &MemoryMap)> {
-        let index = self.index.as_ref().ok_or("the image has no index")?;
-        if !self.maps.contains_key(&id) {
-            self.maps.clear();
-            self.maps.insert(id, MemoryMap::open(index, id).map_err(|e| e.to_string())?);
-        }
-        Ok((index, self.maps.get(&id).ok_or("no such memory")?))
-    }
-
-    /// The next pages at or behind an address that the image holds without a gap: first address, and the one behind.
-    fn held_from(&mut self, id: u32, address: u64) -> Result<Option<(u64, u64)>> {
-        let (_, map) = self.memory(id)?;
-        let pieces = map.pieces();
-        let first = pieces.partition_point(|piece| piece.run.end() <= address);
-        let mut rest = pieces.iter().skip(first);
-        let Some(start) = rest.next().map(|piece| piece.run) else { return Ok(None) };
-        let mut end = start.end();
-        for piece in rest {
-            if piece.run.start != end {
-                break;
-            }
-            end = piece.run.end();
-        }
-        Ok(Some((start.start.max(address), end)))
     }
 
     /// Offset and length of what opening reads far from anything else: the records in front of contents.
@@ -227,36 +257,6 @@ impl<S: ReadAt + Clone> Session<S> {
             self.report.findings.iter().filter(|finding| finding.offset >= start && finding.offset < end);
         inside.map(|finding| finding.severity as u8 + 1).max().unwrap_or(0)
     }
-
-    fn tasks(&self) -> Result<Vec<Process>> {
-        let mut out = Vec::new();
-        if self.rev != 2 {
-            return Ok(out);
-        }
-        for (at, node) in self.tree.nodes.iter().enumerate().filter(|(_, node)| Kind(node.kind) == Task::KIND)
-        {
-            let Some(Body::Task(task)) = self.body(at as u32)? else { continue };
-            let is_task =
-                |owner: &u32| self.tree.node(*owner).is_some_and(|node| Kind(node.kind) == Task::KIND);
-            let threads = self
-                .tree
-                .of(node.id)
-                .filter(|(_, node)| Kind(node.kind) == stasis_format::record::Thread::KIND);
-            out.push(Process {
-                id: node.id,
-                offset: node.offset,
-                depth: self.tree.owners(at as u32).iter().filter(|owner| is_task(owner)).count() as u8,
-                pid: task.pid,
-                pgid: task.pgid,
-                sid: task.sid,
-                comm: show::escape(show::until_nul(&task.comm)),
-                state: choice(task.state, stasis_format::record::TASK_STATES),
-                mm: task.mm,
-                threads: threads.count() as u32,
-            });
-        }
-        Ok(out)
-    }
 }
 
 fn choice(n: u32, names: &[(u64, &'static str)]) -> String {
@@ -276,7 +276,10 @@ fn indexed<S: ReadAt>(source: &S, index: &IndexReader<S>) -> Result<Vec<Node>> {
         parent: 0,
         id: 0,
     };
-    let mut nodes = vec![at(0, HEAD_RECORD_LEN, Kind::HEAD)];
+    // With room for the INDEX records, INDEX_END and TAIL: a list of millions is not to be moved for these.
+    let count = index.entries().len();
+    let mut nodes = Vec::with_capacity(count + count / MAX_INDEX_ENTRIES + 4);
+    nodes.push(at(0, HEAD_RECORD_LEN, Kind::HEAD));
     nodes.extend(index.entries().iter().map(|entry| Node {
         offset: entry.offset,
         len: entry.len.unsigned_abs().into(),

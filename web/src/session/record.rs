@@ -7,7 +7,7 @@ use stasis_format::extent::padding_before;
 use stasis_format::fields::{Field, Part, definition, fields};
 use stasis_format::header::Kind;
 use stasis_format::json;
-use stasis_format::record::{Body, Extent, Show};
+use stasis_format::record::{Body, Extent, Show, Task};
 
 /// Most elements of a list that are shown one by one.
 const MAX_ELEMENTS: usize = 200;
@@ -33,6 +33,8 @@ impl<S: ReadAt + Clone> Session<S> {
             }
         }
         let memory = self.memory_of(node)?;
+        let holders = self.holders(node)?;
+        let task = self.task_of(node);
         let mut rows = Vec::new();
         for field in &list {
             let row = self.field(field, kind, memory, false)?;
@@ -62,6 +64,8 @@ impl<S: ReadAt + Clone> Session<S> {
             summary: json::line(&raw.bytes, raw.offset, self.rev, kind, &list),
             owners,
             fields: rows,
+            holders,
+            task,
             contents,
         })
     }
@@ -79,10 +83,14 @@ impl<S: ReadAt + Clone> Session<S> {
             matches!(show, Some(Show::Ref)) || (field.part == Part::Header && field.name == "parent");
         let n = field.value.unsigned();
         let id = u32::try_from(n).ok().filter(|_| is_ref && self.rev == 2);
-        let to = id
-            .and_then(|id| self.tree.object(id))
-            .and_then(|node| self.tree.node(node))
-            .map(|node| node.offset);
+        let to = match id.and_then(|id| self.tree.object(id)) {
+            Some(at) => {
+                let offset = self.tree.node(at).map(|node| node.offset);
+                let words = self.summary(at)?;
+                offset.map(|offset| (offset, words))
+            }
+            None => None,
+        };
         let area = match (matches!(show, Some(Show::Addr | Show::Hex)), memory) {
             (true, Some(mm)) if n > 0xffff => self.area_of(mm, n)?.map(|name| (name, mm, n)),
             _ => None,
@@ -107,6 +115,21 @@ impl<S: ReadAt + Clone> Session<S> {
             area,
             element,
         })
+    }
+
+    /// Who has the object that a record defines, if it is one that can be shared.
+    fn holders(&mut self, node: u32) -> Result<Vec<String>> {
+        let Some(at) = self.tree.node(node).filter(|at| self.rev == 2 && at.id != 0) else {
+            return Ok(Vec::new());
+        };
+        Ok(if Kind(at.kind) == Task::KIND { Vec::new() } else { self.sharing()?.holders(at.id) })
+    }
+
+    /// The task that a record is or belongs to.
+    fn task_of(&self, node: u32) -> Option<u32> {
+        let is_task = |at: &u32| self.tree.node(*at).is_some_and(|node| Kind(node.kind) == Task::KIND);
+        let owner = self.tree.owners(node).into_iter().chain([node]).rfind(is_task)?;
+        self.tree.node(owner).map(|node| node.id).filter(|_| self.rev == 2)
     }
 
     /// Address space that the addresses in a record belong to.

@@ -1,12 +1,14 @@
 //! All about one task: threads with registers, descriptors, signals, timers, limits.
 
-use super::{Result, Session, choice};
+use super::{Node, Result, Session, choice};
 use crate::proto::{Fd, Line, Task, Thread};
 use stasis_format::ReadAt;
 use stasis_format::header::Kind;
 use stasis_format::record::{
-    Body, CpuX86_64, FILE_KINDS, Itimer, OPEN_FLAGS, PosixTimer, Rlimit, Sigaction, Sigpending, TASK_STATES,
+    Body, CLOCKS, CpuX86_64, FILE_KINDS, ITIMERS, Itimer, OPEN_FLAGS, PosixTimer, RESOURCES, Rlimit,
+    SA_FLAGS, Sigaction, Sigpending, TASK_STATES,
 };
+use stasis_format::sharing::Sharing;
 use stasis_format::show;
 
 /// Descriptors that are listed.
@@ -17,15 +19,21 @@ impl<S: ReadAt + Clone> Session<S> {
     pub fn task(&mut self, id: u32) -> Result<Task> {
         let node = self.tree.object(id).ok_or("there is no such task")?;
         let Some(Body::Task(task)) = self.body(node)? else { return Err("the record is no TASK".into()) };
-        let mut out = Task { id, mm: task.mm, fds: self.fds(task.files)?, ..Task::default() };
-        let own: Vec<_> = self.tree.of(id).collect();
+        let sharing = self.sharing()?;
+        let fds = self.fds(id, task.files, &sharing)?;
+        let mut out = Task { id, mm: task.mm, shares: sharing.parts(id), fds, ..Task::default() };
+        let own: Vec<_> = self
+            .tree
+            .of(id)
+            .filter(|(_, node)| Kind(node.kind) == stasis_format::record::Thread::KIND)
+            .collect();
         for (at, node) in own {
             if let Some(Body::Thread(thread)) = self.body(at)? {
                 let comm = show::escape(show::until_nul(&thread.comm));
                 let blocked = show::signals(thread.sigmask).join(" ");
                 let state = choice(thread.state, TASK_STATES);
                 let registers = self.registers(node.id, task.mm)?;
-                out.pending.extend(self.lines(node.id, Sigpending::KIND)?);
+                out.pending.extend(self.lines(node.id, Sigpending::KIND, task.mm)?);
                 out.threads.push(Thread {
                     offset: node.offset,
                     tid: thread.tid,
@@ -36,11 +44,11 @@ impl<S: ReadAt + Clone> Session<S> {
                 });
             }
         }
-        out.actions = self.lines(task.sighand, Sigaction::KIND)?;
-        out.pending.extend(self.lines(id, Sigpending::KIND)?);
-        out.timers = self.lines(id, Itimer::KIND)?;
-        out.timers.extend(self.lines(id, PosixTimer::KIND)?);
-        out.limits = self.lines(id, Rlimit::KIND)?;
+        out.actions = self.lines(task.sighand, Sigaction::KIND, task.mm)?;
+        out.pending.extend(self.lines(id, Sigpending::KIND, task.mm)?);
+        out.timers = self.lines(id, Itimer::KIND, task.mm)?;
+        out.timers.extend(self.lines(id, PosixTimer::KIND, task.mm)?);
+        out.limits = self.lines(id, Rlimit::KIND, task.mm)?;
         Ok(out)
     }
 
@@ -59,17 +67,19 @@ impl<S: ReadAt + Clone> Session<S> {
         Ok(out)
     }
 
-    fn fds(&self, table: u32) -> Result<Vec<Fd>> {
+    fn fds(&self, task: u32, table: u32, sharing: &Sharing) -> Result<Vec<Fd>> {
         let mut out = Vec::new();
-        let fds = self.tree.of(table).filter(|(_, node)| Kind(node.kind) == stasis_format::record::Fd::KIND);
+        let own = |node: &Node| table != 0 && Kind(node.kind) == stasis_format::record::Fd::KIND;
+        let fds = self.tree.of(table).filter(|(_, node)| own(node));
         for (at, node) in fds.take(MAX_FDS) {
             let Some(Body::Fd(fd)) = self.body(at)? else { continue };
-            let mut row = Fd { offset: node.offset, fd: fd.fd, ..Fd::default() };
+            let shared = sharing.words(task, fd.fd, fd.file);
+            let mut row = Fd { offset: node.offset, fd: fd.fd, shared, ..Fd::default() };
             let file = self.tree.object(fd.file);
             if let Some(Body::File(file)) = file.map(|at| self.body(at)).transpose()?.flatten() {
                 row.kind = choice(file.kind, FILE_KINDS);
                 let access = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_RDONLY"];
-                let flags = show::flags((file.flags & !3).into(), OPEN_FLAGS);
+                let flags = show::flags((file.flags & !(3 | O_LARGEFILE)).into(), OPEN_FLAGS);
                 row.flags = access
                     .get(file.flags as usize & 3)
                     .into_iter()
@@ -91,20 +101,17 @@ impl<S: ReadAt + Clone> Session<S> {
         Ok(out)
     }
 
-    fn lines(&self, owner: u32, kind: Kind) -> Result<Vec<Line>> {
+    fn lines(&mut self, owner: u32, kind: Kind, mm: u32) -> Result<Vec<Line>> {
+        let own: Vec<_> =
+            self.tree.of(owner).filter(|(_, node)| owner != 0 && Kind(node.kind) == kind).collect();
         let mut out = Vec::new();
-        for (at, node) in self.tree.of(owner).filter(|(_, node)| owner != 0 && Kind(node.kind) == kind) {
-            let Some(raw) = self.raw(at)? else { continue };
-            let fields = stasis_format::fields::fields(&raw.bytes, raw.offset, 2);
-            let plain = |field: &&stasis_format::fields::Field| {
-                field.part == stasis_format::fields::Part::Fixed && field.name != "pad"
-            };
-            let words: Vec<_> =
-                fields.iter().filter(plain).map(|field| format!("{} {}", field.name, field.text)).collect();
-            let (name, rest) =
-                words.split_first().map_or((String::new(), &[][..]), |(first, rest)| (first.clone(), rest));
-            let name = name.split_once(' ').map_or(name.clone(), |(_, value)| value.to_owned());
-            out.push(Line { offset: node.offset, name, text: rest.join(" · ") });
+        for (at, node) in own {
+            let words = self.body(at)?.and_then(|body| line(&body));
+            let Some((name, mut text, handler)) = words else { continue };
+            if let Some(area) = handler.map(|handler| self.area_of(mm, handler)).transpose()?.flatten() {
+                text.push_str(&format!(" ({area})"));
+            }
+            out.push(Line { offset: node.offset, name, text });
         }
         Ok(out)
     }
@@ -120,4 +127,69 @@ impl<S: ReadAt + Clone> Session<S> {
             _ => line,
         })
     }
+}
+
+/// The C library sets it for every file, so that it tells nothing (open(2)).
+const O_LARGEFILE: u32 = 0o100_000;
+/// SA_RESTORER says where the C library returns to; every handler has it.
+const SA_RESTORER: u64 = 0x0400_0000;
+/// TIMER_ABSTIME of timer_settime(2).
+const ABSOLUTE: u32 = 1;
+
+/// What a record of signals, timers and limits says: of what, what, and a handler's address.
+fn line(body: &Body) -> Option<(String, String, Option<u64>)> {
+    let due = |value: u64, absolute: bool| match value {
+        0 => "not armed".to_owned(),
+        value if absolute => format!("at {}", show::nanos(value)),
+        value => format!("in {}", show::nanos(value)),
+    };
+    let every = |interval: u64| {
+        if interval == 0 { String::new() } else { format!(", every {}", show::nanos(interval)) }
+    };
+    Some(match body {
+        Body::Sigaction(action) => {
+            let (mut text, handler) = match action.handler {
+                0 => ("default".to_owned(), None),
+                1 => ("ignored".to_owned(), None),
+                handler => (format!("calls {handler:#x}"), Some(handler)),
+            };
+            let flags = show::flags(action.flags & !SA_RESTORER, SA_FLAGS);
+            if !flags.is_empty() {
+                text.push_str(&format!(", {}", flags.join(" ")));
+            }
+            if action.mask != 0 {
+                text.push_str(&format!(", blocking {}", show::signals(action.mask).join(" ")));
+            }
+            (show::signal(action.signo.into()), text, handler)
+        }
+        Body::Sigpending(pending) => {
+            (show::signal(pending.signo.into()), format!("sent with code {}", pending.code), None)
+        }
+        Body::Itimer(timer) => (
+            choice(timer.which, ITIMERS),
+            format!("{}{}", due(timer.value, false), every(timer.interval)),
+            None,
+        ),
+        Body::PosixTimer(timer) => {
+            let clock = u64::try_from(timer.clockid).ok().and_then(|id| show::choice(id, CLOCKS));
+            let clock = clock.map_or_else(|| format!("processor clock {}", timer.clockid), str::to_owned);
+            let due = due(timer.value, timer.flags & ABSOLUTE != 0);
+            let signal = show::signal(timer.signo.into());
+            (
+                format!("timer {}", timer.timer_id),
+                format!("{clock}, {due}{}, {signal}", every(timer.interval)),
+                None,
+            )
+        }
+        Body::Rlimit(limit) => {
+            let most =
+                |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
+            let text = match limit.rlim_cur == limit.rlim_max {
+                true => most(limit.rlim_cur),
+                false => format!("{}, at most {}", most(limit.rlim_cur), most(limit.rlim_max)),
+            };
+            (choice(limit.resource, RESOURCES), text, None)
+        }
+        _ => return None,
+    })
 }

@@ -167,11 +167,179 @@ fn the_json_is_that_of_the_command_line() {
 
 #[test]
 fn an_image_compared_with_itself_has_no_change_and_with_another_has_the_field() {
-    let session = open(image("valid.img"));
-    assert!(session.compare(&open(image("valid.img"))).expect("compares").changes.is_empty());
-    let changes = session.compare(&open(image("valid-comm-15.img"))).expect("compares").changes;
+    let mut session = open(image("valid.img"));
+    assert!(compare(&mut session, open(image("valid.img"))).changes.is_empty());
+    let changes = compare(&mut session, open(image("valid-comm-15.img"))).changes;
     assert_eq!(changes.len(), 1);
     assert!(changes[0].record.starts_with("STRING"));
+}
+
+fn compare(session: &mut Session<Vec<u8>>, other: Session<Vec<u8>>) -> crate::proto::Comparison {
+    let mut comparing = session.compare(other).expect("compares");
+    loop {
+        let (before, total) = comparing.progress();
+        let is_over = session.compare_step(&mut comparing).expect("compares");
+        let (after, _) = comparing.progress();
+        assert!(before <= after && after <= total);
+        if is_over {
+            return comparing.finish();
+        }
+        assert!(before < after, "every step gets on");
+    }
+}
+
+/// A shell with a pipeline; two images of it, taken one after the other.
+#[path = "../../examples/family/image.rs"]
+mod family;
+
+fn relatives(scene: &family::Scene) -> Session<Vec<u8>> {
+    open(family::family(scene).expect("memory takes everything"))
+}
+
+#[test]
+fn processes_are_listed_as_the_tree_that_they_are() {
+    let session = relatives(&family::Scene::default());
+    let opened = session.opened().expect("can be shown");
+    assert!(opened.verdict.valid && opened.verdict.findings.is_empty(), "{:?}", opened.verdict.findings);
+    let listed: Vec<_> = opened.tasks.iter().map(|it| (it.depth, it.pid, it.state.as_str())).collect();
+    let due = [
+        (0, 4200, "running"),
+        (1, 4241, "running"),
+        (1, 4242, "running"),
+        (2, 4251, "running"),
+        (2, 4252, "killed by SIGKILL"),
+        (1, 4243, "exited with 3"),
+        (1, 4244, "stopped by SIGTSTP"),
+    ];
+    assert_eq!(listed, due);
+    assert_eq!(opened.tasks.iter().filter(|task| task.zombie).count(), 2);
+}
+
+#[test]
+fn a_process_says_what_it_shares_with_whom() {
+    let mut session = relatives(&family::Scene::default());
+    let tasks = session.opened().expect("can be shown").tasks;
+    let mut task = |pid| {
+        let id = tasks.iter().find(|task| task.pid == pid).expect("is there").id;
+        session.task(id).expect("can be shown")
+    };
+    let cat = task(4241);
+    let fd = |task: &crate::proto::Task, n| {
+        task.fds.iter().find(|fd| fd.fd == n).expect("is open").shared.join("; ")
+    };
+    assert_eq!(fd(&cat, 1), "to 4242 sort fd 0, 4251 sort-helper fd 0");
+    assert!(fd(&cat, 0).starts_with("one with fd 2, 4200 bash fd 0, 1, 2"), "{}", fd(&cat, 0));
+    assert!(cat.shares.is_empty());
+    let sort = task(4242);
+    assert_eq!(fd(&sort, 0), "from 4241 cat fd 1");
+    assert_eq!(sort.shares, ["memory with 4251 sort-helper", "descriptor table with 4251 sort-helper"]);
+    let zombie = task(4243);
+    assert!(zombie.fds.is_empty() && zombie.threads.is_empty() && zombie.timers.is_empty());
+}
+
+#[test]
+fn shared_memory_is_read_searched_and_listed_where_a_process_sees_it() {
+    let mut session = relatives(&family::Scene::default());
+    let tasks = session.opened().expect("can be shown").tasks;
+    for (pid, sees) in [(4241, family::CAT_SEES), (4242, family::SORT_SEES)] {
+        let mm = tasks.iter().find(|task| task.pid == pid).expect("is there").mm;
+        let map = session.map(mm).expect("has memory");
+        let area = map.areas.iter().find(|area| area.start == sees).expect("is mapped");
+        assert_eq!((area.first, area.stored, area.zero), (Some(sees + 4096), 4096, 0));
+        assert_eq!(area.with.is_some(), area.shared, "{area:?}");
+        let (bytes, held) = session.bytes(Space::Memory(mm), sees, 4 * 4096).expect("can be read");
+        assert_eq!(held, [false, true, false, false]);
+        let from = 4096 + 16;
+        assert_eq!(&bytes[from..from + family::NOTE.len()], family::NOTE.as_bytes());
+        let strings = Strings::new(Space::Memory(mm), area.start, area.end - area.start, 4, "");
+        let listed = hunt(&mut session, Hunt::Strings(strings));
+        assert_eq!(listed.iter().map(|hit| hit.around.as_str()).collect::<Vec<_>>(), [family::NOTE]);
+    }
+    let hits = search(&mut session, family::NOTE, Scope::Pages);
+    let [hit] = hits.as_slice() else { panic!("{hits:?}") };
+    assert_eq!(hit.at, family::CAT_SEES + 4096 + 16);
+    assert!(hit.place.starts_with("4241 cat: /dev/zero"), "{}", hit.place);
+}
+
+#[test]
+fn one_address_is_another_place_in_every_process() {
+    let mut session = relatives(&family::Scene::default());
+    let tasks = session.opened().expect("can be shown").tasks;
+    let hits = search(&mut session, "this is the heap of", Scope::Pages);
+    let places: Vec<_> = hits.iter().map(|hit| (hit.at, hit.place.as_str())).collect();
+    let at = family::HEAP + 16;
+    let due =
+        ["4200 bash", "4241 cat", "4242 sort", "4244 vi"].map(|name| format!("{name}: [heap] rw- + 0x10"));
+    assert_eq!(places, due.iter().map(|place| (at, place.as_str())).collect::<Vec<_>>());
+    for (hit, pid) in hits.iter().zip([4200, 4241, 4242, 4244]) {
+        let mm = tasks.iter().find(|task| task.pid == pid).expect("is there").mm;
+        assert_eq!(hit.space, Space::Memory(mm));
+    }
+}
+
+#[test]
+fn trees_are_compared_process_by_process_whatever_the_numbers_of_objects() {
+    let mut session = relatives(&family::Scene::default());
+    let later = || relatives(&family::Scene { lines: 8, has_editor: true });
+    let comparison = compare(&mut session, later());
+    assert!(
+        comparison
+            .changes
+            .iter()
+            .all(|change| change.record.starts_with("TASK pid 4299") || change.record == "IMAGE"),
+        "{:#?}",
+        comparison.changes
+    );
+    assert!(comparison.changes.iter().any(|change| change.what == "new" && change.record == "TASK pid 4299"));
+    let [area] = comparison.areas.as_slice() else { panic!("{:?}", comparison.areas) };
+    assert_eq!((area.label.as_str(), area.pages, area.first), ("4242 sort: rw- [heap]", 1, family::HEAP));
+    let back = compare(&mut later(), relatives(&family::Scene::default()));
+    assert!(back.changes.iter().any(|change| change.what == "gone" && change.record == "TASK pid 4299"));
+}
+
+#[test]
+fn a_record_says_who_has_it_and_which_task_it_belongs_to() {
+    let mut session = relatives(&family::Scene::default());
+    let find = |session: &mut Session<Vec<u8>>, words: &str| {
+        let (rows, _) = session.rows(0, 1000).expect("has rows");
+        let at = rows
+            .iter()
+            .find(|row| format!("{} {}", row.name, row.summary).contains(words))
+            .expect("is there")
+            .offset;
+        session.reveal(at).expect("can be shown")
+    };
+    let pipe = find(&mut session, "PIPE");
+    assert_eq!(pipe.holders, ["4241 cat fd 1, 4242 sort fd 0, 4251 sort-helper fd 0"]);
+    assert_eq!(pipe.task, None);
+    let shared = find(&mut session, "/dev/zero");
+    assert_eq!(shared.holders, ["mapped by 4241 cat, 4242 sort, 4251 sort-helper"]);
+    let zombie = find(&mut session, "4243 grep");
+    let (name, text) = zombie
+        .fields
+        .iter()
+        .find(|field| field.name == "exit_code")
+        .map(|field| (&field.name, &field.text))
+        .expect("has one");
+    assert_eq!((name.as_str(), text.as_str()), ("exit_code", "0x300 (exited with 3)"));
+    let thread = find(&mut session, "tid 4242");
+    let tasks = session.opened().expect("can be shown").tasks;
+    assert_eq!(thread.task, tasks.iter().find(|task| task.pid == 4242).map(|task| task.id));
+}
+
+#[test]
+fn the_state_of_a_task_of_revision_1_is_the_kernels() {
+    let mut session = open(image("valid.img"));
+    let task = session.reveal(240).expect("a record is there");
+    let state = |task: &crate::proto::Record| {
+        task.fields.iter().find(|field| field.name == "state").map(|field| field.text.clone())
+    };
+    assert_eq!((task.name.as_str(), state(&task).as_deref()), ("TASK", Some("RUNNING")));
+    let mut bytes = image("valid.img");
+    // TASK_UNINTERRUPTIBLE, where revision 2 has a zombie.
+    bytes[task.offset as usize + 8] = 2;
+    let task = open(bytes).reveal(240).expect("a record is there");
+    assert_eq!(state(&task).as_deref(), Some("UNINTERRUPTIBLE"));
 }
 
 #[test]
@@ -179,4 +347,44 @@ fn a_file_that_is_no_image_is_called_what_it_looks_like() {
     let opened =
         open(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0\x3e\0".to_vec()).opened().expect("can be shown");
     assert_eq!(opened.looks_like.as_deref(), Some("an ELF core dump"));
+}
+
+#[test]
+fn an_image_opened_by_its_index_gets_the_same_verdict_in_steps() {
+    let whole = family::family(&family::Scene::default()).expect("memory takes everything");
+    let mut broken = whole.clone();
+    let extent =
+        open(whole.clone()).tree.nodes.iter().rfind(|node| node.kind == 204).expect("has extents").offset;
+    broken[extent as usize + 40] ^= 1;
+    for (bytes, is_valid) in [(whole, true), (broken, false)] {
+        let at_once = open(bytes.clone());
+        let mut session = Session::open_with(bytes, "an image".into(), None, 0).expect("has an index");
+        let first = session.opened().expect("can be shown");
+        assert!(first.verdict.pending && first.verdict.findings.is_empty());
+        assert_eq!(first.tasks, at_once.opened().expect("can be shown").tasks);
+        let mut check = session.check().expect("is to be judged");
+        assert!(!session.check_ahead(&check).is_empty());
+        while let Some((next, done, total)) = session.check_step(check).expect("can be read") {
+            assert!(done <= total);
+            check = next;
+        }
+        let verdict = session.verdict();
+        let mut due = at_once.verdict();
+        // Contents were not read here.
+        due.findings.retain(|finding| finding.rule != "extent-checksum");
+        assert_eq!((verdict.pending, verdict.valid), (false, is_valid));
+        assert_eq!((verdict.ret, &verdict.findings), (due.ret, &due.findings));
+        assert!(session.check().is_none(), "once is enough");
+    }
+    let none = Session::open_with(image("valid.img"), "an image".into(), None, 0).expect("can be read");
+    assert!(!none.verdict().pending, "what has no index is judged at once");
+}
+
+#[test]
+fn what_is_no_version_of_a_kernel_is_told_of() {
+    let mut session = open(image("valid.img"));
+    let before = session.verdict();
+    assert!(session.judge(Some("tomorrow's".into())).expect_err("is no version").contains("6.18.44"));
+    assert_eq!(session.verdict(), before);
+    assert_eq!(session.judge(Some("6.1.0".into())).expect("is one").ret, -22);
 }

@@ -26,6 +26,8 @@ pub struct Tree {
     /// In the order of the file.
     pub nodes: Vec<Node>,
     objects: HashMap<u32, u32>,
+    /// Nodes by parent, those of one parent in the order of the file.
+    by_parent: Vec<u32>,
     /// Owner of each node; itself for those at the top.
     owner: Vec<u32>,
     /// Nodes in the order of the tree, with depth and the number of nodes below.
@@ -80,7 +82,11 @@ impl Tree {
             }
             open.push(at);
         }
-        let mut tree = Self { nodes, objects, owner, order, children, folded, visible: Vec::new() };
+        let mut by_parent: Vec<u32> = (0..count as u32).collect();
+        by_parent.sort_by_key(|at| nodes.get(*at as usize).map_or(0, |node| node.parent));
+        drop(below);
+        let visible = Vec::with_capacity(count);
+        let mut tree = Self { nodes, objects, by_parent, owner, order, children, folded, visible };
         tree.refresh();
         tree
     }
@@ -127,8 +133,10 @@ impl Tree {
 
     /// What an object owns, in the order of the file.
     pub fn of(&self, parent: u32) -> impl Iterator<Item = (u32, Node)> + '_ {
-        let at = |(at, node): (usize, &Node)| (at as u32, *node);
-        self.nodes.iter().enumerate().map(at).filter(move |(_, node)| node.parent == parent)
+        let parent_of = |at: &u32| self.node(*at).map_or(0, |node| node.parent);
+        let first = self.by_parent.partition_point(|at| parent_of(at) < parent);
+        let from = self.by_parent.get(first..).unwrap_or_default();
+        from.iter().map_while(move |at| Some((*at, self.node(*at).filter(|node| node.parent == parent)?)))
     }
 
     /// Folds or unfolds a node.

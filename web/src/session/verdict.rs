@@ -2,14 +2,20 @@
 
 use super::{Result, Session, io};
 use crate::proto::{FindingRow, Verdict};
-use stasis_format::ReadAt;
 use stasis_format::head::KernelVersion;
+use stasis_format::header::Kind;
+use stasis_format::record::Extent;
 use stasis_format::validate::{Options, Report, Validator, validate_at};
+use stasis_format::{IndexReader, ReadAt, Totals};
 
 /// Up to this length an image is checked whole at once.
 const SMALL: u64 = 32 << 20;
 /// Bytes checked in one step.
 const STEP: usize = 4 << 20;
+/// Extents in a step of a judgement without contents.
+const AHEAD: usize = 64;
+/// Bytes read where a record lies between contents.
+const FEW: u64 = 4 << 10;
 /// Pieces in a step: the page hears of it some times a second.
 const PIECES: usize = 8;
 
@@ -39,7 +45,77 @@ pub struct Verify {
     offset: u64,
 }
 
+/// A judgement of an image with many extents, under way: their records lie far apart, which takes a request each where
+/// the image is on a server.
+#[derive(Debug)]
+pub struct Check {
+    validator: Validator,
+    offset: u64,
+    extents: u64,
+}
+
+/// What is known of an image from its index alone.
+pub(super) fn from_index<S: ReadAt>(index: &IndexReader<S>) -> Report {
+    let end = index.end();
+    Report {
+        findings: Vec::new(),
+        dropped: 0,
+        revision: Some(2),
+        head: Some(index.head().clone()),
+        totals: Totals {
+            records: end.nr_records,
+            extents: end.nr_extents,
+            objects: end.nr_objects,
+            page_bytes: end.page_bytes,
+            stored_bytes: end.stored_bytes,
+            length: index.image_len(),
+        },
+        verdict: 0,
+    }
+}
+
 impl<S: ReadAt + Clone> Session<S> {
+    /// Begins the judgement that opening left out.
+    pub fn check(&self) -> Option<Check> {
+        let validator = Validator::new(options(self.kernel.as_deref(), false));
+        self.pending.then_some(Check { validator, offset: 0, extents: 0 })
+    }
+
+    /// What the next step reads far from anything else: offset and length.
+    pub fn check_ahead(&self, check: &Check) -> Vec<(u64, u64)> {
+        let Some(index) = &self.index else { return Vec::new() };
+        let extents = index.entries().iter().filter(|entry| Kind(entry.kind) == Extent::KIND);
+        let next = extents.filter(|entry| entry.offset >= check.offset).take(AHEAD + 1);
+        next.map(|entry| (entry.offset, FEW.min(self.len.saturating_sub(entry.offset)))).collect()
+    }
+
+    /// Goes on with it: extents done and all, or `None` when the verdict is there.
+    pub fn check_step(&mut self, mut check: Check) -> Result<Option<(Check, u64, u64)>> {
+        let mut buffer = vec![0; FEW as usize];
+        let mut left = AHEAD;
+        while check.offset < self.len {
+            let skippable = check.validator.skippable().min(self.len - check.offset);
+            if skippable > 0 {
+                if left == 0 {
+                    let (done, total) = (check.extents, self.report.totals.extents);
+                    return Ok(Some((check, done.min(total), total)));
+                }
+                left -= 1;
+                check.extents += 1;
+                check.validator.skip(skippable);
+                check.offset += skippable;
+            }
+            let piece = (self.len - check.offset).min(FEW) as usize;
+            let Some(piece) = buffer.get_mut(..piece) else { break };
+            self.source.read_at(check.offset, piece).map_err(io)?;
+            check.validator.feed(piece);
+            check.offset += piece.len() as u64;
+        }
+        self.report = check.validator.finish();
+        self.pending = false;
+        Ok(None)
+    }
+
     /// The judgement as the page shows it.
     pub fn verdict(&self) -> Verdict {
         let report = &self.report;
@@ -63,12 +139,16 @@ impl<S: ReadAt + Clone> Session<S> {
             findings: report.findings.iter().map(row).collect(),
             dropped: report.dropped,
             contents: self.contents,
+            pending: self.pending,
         }
     }
 
     /// Judges against another kernel.
     pub fn judge(&mut self, kernel: Option<String>) -> Result<Verdict> {
-        self.kernel = kernel.filter(|text| parse_kernel(text).is_some());
+        if let Some(text) = kernel.as_deref().filter(|text| parse_kernel(text).is_none()) {
+            return Err(format!("{text:?} is no version of a kernel; write one such as 6.18.44"));
+        }
+        self.kernel = kernel;
         (self.report, self.contents) = judge(&self.source, self.len, self.kernel.as_deref())?;
         Ok(self.verdict())
     }

@@ -53,6 +53,13 @@ impl Hex {
         self.rows() as f64 * ROW_PX > MAX_PX
     }
 
+    /// Where the cursor is after so many bytes, which do not lead out of what is shown.
+    pub fn moved(&self, by: i64) -> u64 {
+        let last = self.start.saturating_add(self.len).saturating_sub(1).max(self.start);
+        let to = i128::from(self.cursor) + i128::from(by);
+        to.clamp(i128::from(self.start), i128::from(last)) as u64
+    }
+
     /// Whether the byte can be shown.
     pub fn holds(&self, at: u64) -> bool {
         at >= self.start && at - self.start < self.len

@@ -1,7 +1,7 @@
 //! What the worker answers.
 
-use super::{Command, State, Zoom};
-use crate::proto::{Reply, Request, Space};
+use super::{Command, State, Tab, Zoom};
+use crate::proto::{Reply, Request, Scope, Space};
 
 /// Most hits that are kept.
 const MAX_HITS: usize = 20_000;
@@ -17,15 +17,28 @@ impl State {
                 self.said = format!(
                     "{}: {}, {errors} findings",
                     opened.name,
-                    if verdict.valid { "valid" } else { "not valid" }
+                    match (verdict.pending, verdict.valid) {
+                        (true, _) => "being checked",
+                        (false, true) => "valid",
+                        (false, false) => "not valid",
+                    }
                 );
                 self.findings_open = errors > 0;
                 self.hex.len = opened.size;
                 self.rows_total = opened.rows;
-                self.task_id = opened.tasks.first().map_or(0, |task| task.id);
+                let shown = opened.tasks.iter().find(|task| task.mm != 0).or(opened.tasks.first());
+                self.task_id = shown.map_or(0, |task| task.id);
+                // Where there are no pages, one looks for bytes of the file.
+                if opened.extents == 0 {
+                    self.search.scope = Scope::File;
+                }
                 let first = verdict.findings.iter().find(|finding| finding.severity == "error");
                 let start = first.map_or(0, |finding| finding.offset);
                 let has_records = opened.records > 0;
+                self.checking = verdict.pending.then_some((0, u64::from(opened.extents)));
+                if verdict.pending {
+                    out.push(Command::Ask(Request::Check));
+                }
                 self.image = Some(*opened);
                 self.ask_bytes(out);
                 self.tree_visible = self.tree_visible.max(40);
@@ -36,8 +49,14 @@ impl State {
                     out.push(Command::Ask(Request::Reveal { offset: start }));
                 }
             }
+            Reply::Checking { done, total } => {
+                if self.checking.is_some() {
+                    self.checking = Some((done, total));
+                    out.push(Command::Ask(Request::Check));
+                }
+            }
             Reply::Judged(verdict) => {
-                self.verifying = None;
+                (self.verifying, self.checking) = (None, None);
                 self.said = format!("the verdict is {}", verdict.ret_text);
                 self.findings_open |= !verdict.findings.is_empty();
                 if let Some(image) = &mut self.image {
@@ -74,6 +93,16 @@ impl State {
                 let command = self.address(format!("offset={:#x}", record.asked));
                 out.push(command);
                 self.said = record.summary.clone();
+                // Who looks at what belongs to a process means that process: at once where it is named itself, else
+                // where no other view would change under the eyes.
+                let is_task =
+                    record.task.is_some() && self.processes().any(|task| task.offset == record.offset);
+                if let Some(id) = record.task.filter(|_| is_task || self.tab == Tab::Record) {
+                    self.choose(id);
+                    if self.tab != Tab::Record {
+                        self.ask_task(out);
+                    }
+                }
                 self.record = Some(*record);
                 if self.hex.space == Space::File && !was_picked {
                     self.select(offset, len, out);
@@ -85,7 +114,10 @@ impl State {
                 self.ask_rows(true, out);
             }
             Reply::Bytes { space, offset, held } => self.blocks.take(space, offset, bytes, held),
-            Reply::Task(task) => self.task = Some(*task),
+            // One that was asked for before another was chosen is late.
+            Reply::Task(task) if task.id == self.task_id => self.task = Some(*task),
+            Reply::Task(_) => {}
+            Reply::Map(map) if self.chosen().is_some_and(|task| task.mm != map.mm) => {}
             Reply::Map(map) => {
                 (self.map, self.map_zoom) = (Some(map), Zoom::default());
                 self.widen(out);
@@ -106,14 +138,23 @@ impl State {
                 }
             }
             Reply::File { name, mime } => out.push(Command::Download { name, mime, bytes }),
+            Reply::Comparing { done, total } => {
+                if self.comparing.is_some() {
+                    self.comparing = Some((done, total));
+                    out.push(Command::Ask(Request::CompareStep));
+                }
+            }
             Reply::Compared(comparison) => {
-                self.comparing = false;
-                self.comparison = Some(comparison);
+                if self.comparing.take().is_some() {
+                    let differ = comparison.changes.len() as u64 + comparison.dropped;
+                    self.said = format!("{}: {differ} records differ", comparison.name);
+                    self.comparison = Some(comparison);
+                }
             }
             Reply::Failed { message } => {
                 self.opening = None;
-                self.comparing = false;
-                self.verifying = None;
+                self.comparing = None;
+                (self.verifying, self.checking) = (None, None);
                 self.search.running = None;
                 self.saving = None;
                 self.said = message.clone();

@@ -1,7 +1,7 @@
 //! The state without a browser.
 
 use super::{Action, Command, State, Tab};
-use crate::proto::{Area, FindingRow, Map, Opened, Process, Record, Reply, Request, Row, Space};
+use crate::proto::{Area, FindingRow, Map, Opened, Process, Record, Reply, Request, Row, Space, Task};
 use crate::text::Pattern;
 
 fn opened(size: u64) -> State {
@@ -158,11 +158,13 @@ fn back_leads_over_jumps_and_not_over_steps() {
     assert_eq!(places(&selected(&mut state, 0)), [("offset=0x0", false)], "coming back is no new place");
 }
 
-/// A process with two areas, opened.
+/// A zombie, a process, and two that share their memory, opened.
 fn with_memory() -> State {
     let mut state = opened(304);
-    let process = |id, mm| Process { id, mm, ..Process::default() };
-    let image = Opened { size: 304, tasks: vec![process(1, 2), process(3, 4)], ..Opened::default() };
+    let process = |id, pid, mm| Process { id, pid, mm, offset: 100 * u64::from(id), ..Process::default() };
+    let zombie = Process { zombie: true, ..process(9, 49, 0) };
+    let tasks = vec![zombie, process(1, 41, 2), process(3, 43, 4), process(5, 45, 4)];
+    let image = Opened { size: 304, tasks, ..Opened::default() };
     state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
     state
 }
@@ -189,10 +191,87 @@ fn an_address_of_another_process_chooses_it_and_says_so_in_the_link() {
     let mut state = with_memory();
     let commands = state.reduce(Action::Address { mm: 4, address: 0x1234 });
     assert_eq!(state.task_id, 3);
-    assert_eq!(places(&commands), [("vaddr=0x1234&mm=4", true)]);
+    assert_eq!(places(&commands), [("vaddr=0x1234&pid=43", true)]);
     assert!(asks(&commands, |request| *request == Request::Map { mm: 4 }));
     state.reduce(Action::Fragment("#vaddr=0x1234&mm=2".into()));
     assert_eq!((state.task_id, state.hex.space), (1, Space::Memory(2)));
+}
+
+#[test]
+fn an_address_in_a_link_is_that_of_the_process_named_or_of_the_first_with_memory() {
+    let mut state = with_memory();
+    for (link, task, space) in [
+        ("#vaddr=0x1234", 1, Space::Memory(2)),
+        ("#vaddr=0x1234&pid=43", 3, Space::Memory(4)),
+        ("#pid=45&vaddr=0x1234", 5, Space::Memory(4)),
+        ("#vaddr=0x1234&mm=77", 5, Space::Memory(77)),
+    ] {
+        state.reduce(Action::Fragment(link.into()));
+        assert_eq!((state.task_id, state.hex.space, state.error.as_deref()), (task, space, None), "{link}");
+    }
+    for link in ["#vaddr=0x1234&pid=49", "#vaddr=0x1234&pid=50"] {
+        state.reduce(Action::Fragment(link.into()));
+        assert!(state.error.take().is_some_and(|told| told.contains("does not hold")), "{link}");
+        assert_eq!(state.hex.space, Space::Memory(77), "the view stays where it was");
+    }
+    state.reduce(Action::Fragment("#vaddr=0x20&pid=41".into()));
+    state.reduce(Action::Replied(areas(2), Vec::new()));
+    assert_eq!(state.error.as_deref(), Some("nothing is mapped at 0x20 in the memory of process 41"));
+}
+
+#[test]
+fn a_process_that_shares_its_memory_stays_chosen() {
+    let mut state = with_memory();
+    state.reduce(Action::Task(5));
+    let commands = state.reduce(Action::Address { mm: 4, address: 0x1234 });
+    assert_eq!((state.task_id, state.owner(4).map(|task| task.pid)), (5, Some(45)));
+    assert_eq!(places(&commands), [("vaddr=0x1234&pid=45", true)]);
+}
+
+#[test]
+fn answers_about_another_process_than_the_chosen_one_are_late() {
+    let mut state = with_memory();
+    state.reduce(Action::Task(1));
+    state.reduce(Action::Task(3));
+    state.reduce(Action::Replied(Reply::Task(Box::new(Task { id: 1, ..Task::default() })), Vec::new()));
+    state.reduce(Action::Replied(areas(2), Vec::new()));
+    assert!(state.task.is_none() && state.map.is_none());
+    state.reduce(Action::Replied(Reply::Task(Box::new(Task { id: 3, ..Task::default() })), Vec::new()));
+    state.reduce(Action::Replied(areas(4), Vec::new()));
+    assert!(state.task.is_some() && state.map.is_some());
+}
+
+#[test]
+fn a_record_of_a_process_means_that_process() {
+    let mut state = with_memory();
+    let of = |offset, task| {
+        let record = Record { offset, asked: offset, len: 8, task, ..Record::default() };
+        Action::Replied(Reply::Selected(Box::new(record)), Vec::new())
+    };
+    state.reduce(of(310, Some(3)));
+    assert_eq!(state.task_id, 3);
+    state.reduce(Action::Tab(Tab::Memory));
+    state.reduce(of(110, Some(1)));
+    assert_eq!(state.task_id, 3, "what one looks at does not change because of a record in passing");
+    let commands = state.reduce(of(100, Some(1)));
+    assert_eq!(state.task_id, 1, "the process itself was picked");
+    assert!(asks(&commands, |request| *request == Request::Map { mm: 2 }));
+    state.reduce(of(0, None));
+    assert_eq!(state.task_id, 1);
+}
+
+#[test]
+fn a_comparison_tells_how_far_it_is_and_can_be_stopped() {
+    let mut state = with_memory();
+    state.reduce(Action::Compare("b".into()));
+    let step = |done| Action::Replied(Reply::Comparing { done, total: 100 }, Vec::new());
+    assert!(asks(&state.reduce(step(10)), |request| *request == Request::CompareStep));
+    assert_eq!(state.comparing, Some((10, 100)));
+    state.reduce(Action::CompareCancel);
+    assert!(state.reduce(step(20)).is_empty(), "nobody asks for more");
+    let late = Reply::Compared(crate::proto::Comparison::default());
+    state.reduce(Action::Replied(late, Vec::new()));
+    assert!(state.comparison.is_none() && state.comparing.is_none());
 }
 
 #[test]
@@ -233,4 +312,60 @@ fn strings_are_those_of_what_the_hex_view_shows() {
     state.reduce(Action::SearchLeast("8".into()));
     let commands = state.reduce(Action::Search);
     assert!(asks(&commands, |request| *request == all(0x10_0000, 0x4000_0000, 8, "key")));
+}
+
+#[test]
+fn an_image_opened_by_its_index_is_judged_step_by_step() {
+    let mut state = State::default();
+    state.reduce(Action::Open { name: "a".into(), kernel: None, url: Some("x".into()) });
+    let mut image = Opened { size: 304, records: 4, extents: 100, ..Opened::default() };
+    image.verdict.pending = true;
+    let commands = state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
+    assert!(asks(&commands, |request| *request == Request::Check));
+    assert_eq!(state.checking, Some((0, 100)));
+    let commands = state.reduce(Action::Replied(Reply::Checking { done: 64, total: 100 }, Vec::new()));
+    assert!(asks(&commands, |request| *request == Request::Check));
+    let verdict = crate::proto::Verdict { valid: true, ..Default::default() };
+    state.reduce(Action::Replied(Reply::Judged(verdict), Vec::new()));
+    assert_eq!(state.checking, None);
+    assert!(state.image.is_some_and(|image| image.verdict.valid));
+}
+
+#[test]
+fn shift_and_the_arrows_select() {
+    let mut state = opened(304);
+    state.reduce(Action::HexPick { at: 100, extend: false });
+    state.reduce(Action::HexExtend(16));
+    assert_eq!((state.hex.selection, state.hex.cursor), ((100, 117), 116));
+    state.reduce(Action::HexExtend(-20));
+    assert_eq!((state.hex.selection, state.hex.cursor), ((96, 101), 96));
+    state.reduce(Action::HexExtend(i64::MAX));
+    assert_eq!(state.hex.selection, (100, 304));
+}
+
+#[test]
+fn the_process_tree_is_walked_with_the_keyboard_and_ends_at_its_ends() {
+    let mut state = with_memory();
+    let mut pid = |by| {
+        let commands = state.reduce(Action::TaskMove(by));
+        assert!(commands.iter().any(|command| matches!(command, Command::ShowRow { list: "processes", .. })));
+        state.chosen().map(|task| task.pid)
+    };
+    assert_eq!([i32::MIN, -1, 1, 1, i32::MAX, 1].map(&mut pid), [49, 49, 41, 43, 45, 45].map(Some));
+    assert!(State::default().reduce(Action::TaskMove(1)).is_empty());
+}
+
+#[test]
+fn the_last_record_is_selected_though_the_page_does_not_have_it() {
+    let mut state = opened(304);
+    state.reduce(Action::Replied(
+        Reply::Tree { first: 0, rows: vec![Row::default(); 80], total: 1000 },
+        Vec::new(),
+    ));
+    let commands = state.reduce(Action::TreeMove(i64::MAX));
+    assert!(asks(&commands, |request| *request == Request::RevealRow { row: 999 }));
+    let record = Record { row: 999, rows: 1000, offset: 100, asked: 100, len: 8, ..Record::default() };
+    let commands = state.reduce(Action::Replied(Reply::Selected(Box::new(record)), Vec::new()));
+    assert!(commands.iter().any(|command| matches!(command, Command::ScrollTree(top) if *top > 900)));
+    assert!(asks(&commands, |request| matches!(request, Request::Tree { first, .. } if *first > 900)));
 }

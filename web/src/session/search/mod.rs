@@ -7,11 +7,11 @@ pub use strings::Strings;
 
 use super::{Result, Session, io};
 use crate::proto::{Hit, Scope, Space};
+use stasis_format::ReadAt;
 use stasis_format::extent::runs_of;
 use stasis_format::header::Kind;
 use stasis_format::limits::PAGE;
 use stasis_format::record::{Body, Extent};
-use stasis_format::{ReadAt, show};
 
 /// Bytes of the file in a step.
 const STEP: u64 = 8 << 20;
@@ -157,23 +157,51 @@ impl<S: ReadAt + Clone> Session<S> {
             search.carry = Some((owner, end, bytes.split_off(bytes.len() - keep)));
         }
         for mut hit in found {
-            let owner_kind =
-                self.tree.object(owner).and_then(|node| self.tree.node(node)).map(|node| Kind(node.kind));
-            hit.place = match self.area_of(owner, hit.at)? {
-                Some(area) => area,
-                None => format!("{} #{owner}", owner_kind.map_or(String::new(), |kind| kind.to_string())),
-            };
+            // Shared memory is shown where a process sees it.
+            if let Some((mm, address)) = self.seen_at(owner, hit.at)? {
+                (hit.space, hit.at) = (Space::Memory(mm), address);
+            }
+            hit.place = self.place_in(hit.space, hit.at)?;
             hits.push(hit);
         }
         Ok(next.is_none())
+    }
+
+    /// What to call a place in memory: whose it is, if there are several, and the area.
+    fn place_in(&mut self, space: Space, at: u64) -> Result<String> {
+        let Space::Memory(id) = space else { return Ok(String::new()) };
+        let area = match self.area_of(id, at)? {
+            Some(area) => area,
+            None => match self.tree.object(id) {
+                Some(node) => self.summary(node)?,
+                None => format!("#{id}"),
+            },
+        };
+        Ok(match self.whose(id)? {
+            Some(name) => format!("{name}: {area}"),
+            None => area,
+        })
     }
 }
 
 fn hit(space: Space, at: u64, search: &Search, place: String, bytes: &[u8], from: usize) -> Hit {
     let start = from.saturating_sub(AROUND);
     let end = bytes.len().min(from + search.pattern.len() + AROUND);
-    let around = show::escape(bytes.get(start..end).unwrap_or_default());
+    // Zero bytes in front would push what was found out of sight.
+    let before = bytes.get(start..from).unwrap_or_default();
+    let start = start + before.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
+    let around = glance(bytes.get(start..end).unwrap_or_default());
     Hit { space, at, len: search.pattern.len() as u32, place, around }
+}
+
+/// Bytes as text to look over: what is none is a dot.
+fn glance(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        out.extend(chunk.valid().chars().map(|c| if c.is_control() { '·' } else { c }));
+        out.extend(chunk.invalid().iter().map(|_| '·'));
+    }
+    out
 }
 
 /// Where the pattern starts, each place once; a look at the rarest of bytes first is not worth it here.
