@@ -28,8 +28,8 @@ use crate::progress::Progress;
 use crate::refusal::{Loss, Reason, Survey};
 use crate::state::pages::{self, ContentsError, Storage};
 use crate::state::{
-    Capture, CaptureError, Contents, anon, files, fs as fs_state, locks, memory, pipes, signals, task,
-    thread, timers,
+    Capture, CaptureError, Contents, anon, files, fs as fs_state, locks, memory, pipes, signals, sockets,
+    task, thread, timers,
 };
 use crate::sys::kcmp::Shared;
 use crate::target::TargetError;
@@ -358,6 +358,7 @@ fn capture_family(
     }
     let members: Vec<i32> = family.members.iter().map(|member| member.pid).collect();
     pipes::settle(&met, tree, survey, contents, &members);
+    sockets::settle(&met, tree, survey, contents, &members);
     anon::capture_epoll_targets(&met, tree, survey);
     tree.image.root = tree.tasks.first().map_or(0, |root| root.id);
     if let Err(births::Impossible { pid, why }) = births::plan(&tree.tasks) {

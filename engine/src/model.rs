@@ -116,6 +116,7 @@ pub enum Object {
     Timerfd(Timerfd),
     Signalfd(Signalfd),
     Pidfd(Pidfd),
+    Socket(Socket),
     External(External),
 }
 
@@ -149,6 +150,7 @@ pub fn write<W: Write>(tree: &Tree, w: &mut Writer<W>) -> Result<(), WriteError>
             Object::Timerfd(b) => w.record(0, *id, b)?,
             Object::Signalfd(b) => w.record(0, *id, b)?,
             Object::Pidfd(b) => w.record(0, *id, b)?,
+            Object::Socket(b) => w.record(0, *id, b)?,
             Object::External(b) => w.record(0, *id, b)?,
         }
     }
@@ -280,6 +282,7 @@ impl Builder {
             Body::Timerfd(b) => drop(tree.objects.insert(id, Object::Timerfd(b))),
             Body::Signalfd(b) => drop(tree.objects.insert(id, Object::Signalfd(b))),
             Body::Pidfd(b) => drop(tree.objects.insert(id, Object::Pidfd(b))),
+            Body::Socket(b) => drop(tree.objects.insert(id, Object::Socket(b))),
             Body::External(b) => drop(tree.objects.insert(id, Object::External(b))),
             Body::EpollTarget(b) => match tree.objects.get_mut(&parent) {
                 Some(Object::Epoll(_, targets)) => targets.push(b),

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use stasis_engine::model::{Object, TaskState, Tree};
-use stasis_format::record::{CLOCKS, EXTERNAL_KINDS, FILE_KINDS, File, LOCK_KINDS};
+use stasis_format::record::{
+    CLOCKS, EXTERNAL_KINDS, FILE_KINDS, File, LOCK_KINDS, SOCKET_STATES, SOCKET_TYPES,
+};
 use stasis_format::sharing::Sharing;
 use stasis_format::show::{choice, escape, nanos, signals};
 
@@ -123,6 +125,12 @@ fn target(tree: &Tree, file: &File) -> String {
         }
         Object::Signalfd(signalfd) => signals(signalfd.mask).join(" "),
         Object::Pidfd(pidfd) => format!("process {}", pidfd.pid),
+        Object::Socket(socket) => {
+            let state = choice(socket.state.into(), SOCKET_STATES).unwrap_or("?");
+            let kind = choice(socket.socktype.into(), SOCKET_TYPES).unwrap_or("?");
+            let peer = if socket.peer == 0 { String::new() } else { format!(" with #{}", socket.peer) };
+            format!("{kind} #{}, {state}{peer}, {} in it", file.object, size(socket.size))
+        }
         Object::External(external) => {
             let kind = choice(external.kind.into(), EXTERNAL_KINDS).unwrap_or("?");
             format!("{kind} {}, taken from whoever restarts", escape(&external.description))

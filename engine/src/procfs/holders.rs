@@ -1,12 +1,12 @@
-//! Who else holds a pipe: the kernel tells nobody but those who walk over the descriptors of all processes.
+//! Who else holds a pipe or a socket: the kernel tells nobody but those who walk over the descriptors of all processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-/// Which of these pipes (by inode, as in the link `pipe:[INODE]`) are held by a process other than `except`, and by
-/// which. Processes whose descriptors we may not see count for nothing.
-pub fn holders_of_pipes(inodes: &BTreeSet<u64>, except: &[i32]) -> BTreeMap<u64, i32> {
+/// Which of these pipes or sockets (`kind` and inode, as in the links `pipe:[INODE]` and `socket:[INODE]`) are held by a
+/// process other than `except`, and by which. Processes whose descriptors we may not see count for nothing.
+pub fn holders_of(kind: &str, inodes: &BTreeSet<u64>, except: &[i32]) -> BTreeMap<u64, i32> {
     let mut found = BTreeMap::new();
     let Ok(processes) = fs::read_dir("/proc") else { return found };
     for process in processes.flatten() {
@@ -19,7 +19,7 @@ pub fn holders_of_pipes(inodes: &BTreeSet<u64>, except: &[i32]) -> BTreeMap<u64,
         // Threads nearly always share the table of their process.
         let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else { continue };
         for link in descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()) {
-            if let Some(inode) = pipe_inode(link.as_os_str().as_bytes()).filter(|i| inodes.contains(i)) {
+            if let Some(inode) = inode_of(link.as_os_str().as_bytes(), kind).filter(|i| inodes.contains(i)) {
                 found.entry(inode).or_insert(pid);
             }
         }
@@ -27,8 +27,8 @@ pub fn holders_of_pipes(inodes: &BTreeSet<u64>, except: &[i32]) -> BTreeMap<u64,
     found
 }
 
-fn pipe_inode(link: &[u8]) -> Option<u64> {
-    let digits = link.strip_prefix(b"pipe:[")?.strip_suffix(b"]")?;
+fn inode_of(link: &[u8], kind: &str) -> Option<u64> {
+    let digits = link.strip_prefix(kind.as_bytes())?.strip_prefix(b":[")?.strip_suffix(b"]")?;
     super::number(digits, 10)
 }
 
@@ -46,7 +46,7 @@ mod tests {
         let wanted = BTreeSet::from([inode(&read), inode(&other)]);
         let mut child = Command::new("cat").stdin(Stdio::from(read)).stdout(Stdio::null()).spawn().unwrap();
         let own = std::process::id() as i32;
-        let held = holders_of_pipes(&wanted, &[own]);
+        let held = holders_of("pipe", &wanted, &[own]);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(held, BTreeMap::from([(*wanted.first().unwrap(), child.id() as i32)]));

@@ -8,7 +8,7 @@ mod maps;
 mod status;
 
 pub use fdinfo::*;
-pub use holders::holders_of_pipes;
+pub use holders::holders_of;
 pub use maps::*;
 pub use status::*;
 

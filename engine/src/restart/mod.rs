@@ -35,7 +35,9 @@ use crate::procfs::{self, Proc};
 use crate::progress::Progress;
 use crate::state::files::{self, Opened, Redirects};
 use crate::state::fill::{Filler, Space};
-use crate::state::{RestoreError, anon, creds, fs, inodes, locks, memory, signals, task, thread, timers};
+use crate::state::{
+    RestoreError, anon, creds, fs, inodes, locks, memory, signals, sockets, task, thread, timers,
+};
 use crate::stub::{Call, Stub, StubError};
 use crate::sys::{self, process};
 use crate::takeover::TakeoverError;
@@ -434,6 +436,7 @@ fn go(works: &mut [Work], tree: &Tree, opened: Opened) -> Result<(), Error> {
             sys::file::add_seals(fd, inode.seals).map_err(RestoreError::io("sealing a memfd"))?;
         }
     }
+    sockets::finish(tree, &opened)?;
     let same_boot = tree.image.boot_id == uuid("boot_id");
     for (stub, Site { task, .. }) in &mut *works {
         timers::arm(stub, &task.itimers, &task.posix_timers)?;

@@ -98,7 +98,7 @@ pub fn open(file: &File, object: &Object) -> Result<OwnedFd, RestoreError> {
         Object::Signalfd(s) => sys::anon::signalfd(s.mask, nonblock),
         // A pidfd can be had only once the process exists; until then something holds its place.
         Object::Pidfd(_) => sys::anon::epoll(),
-        Object::Pipe(_) | Object::External(_) => {
+        Object::Pipe(_) | Object::Socket(_) | Object::External(_) => {
             return Err(RestoreError::Host(
                 "a descriptor of the image leads to an object of another kind".into(),
             ));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use stasis_format::record::{External, Fd, File, Inode};
 
 use super::inodes::{self, Need};
-use super::{Capture, CaptureError, RestoreError, anon, pipes};
+use super::{Capture, CaptureError, RestoreError, anon, pipes, sockets};
 use crate::model::{Id, Object, Tree};
 use crate::procfs::{self, FdInfo, Proc};
 use crate::refusal::Loss;
@@ -41,6 +41,8 @@ pub const MEMFD: u32 = 11;
 pub const PATH: u32 = 12;
 /// Its other end lies outside.
 pub const EXTERNAL: u32 = 13;
+/// A socket whose other end is in the tree, if it has one.
+pub const LOCAL_SOCKET: u32 = 14;
 
 /// Kinds of [`External`].
 pub const TERMINAL: u32 = 1;
@@ -76,6 +78,8 @@ pub struct Met {
     pub seen: Vec<(Id, Open)>,
     /// Pipes among them.
     pub ends: pipes::Ends,
+    /// Sockets among them.
+    pub sockets: sockets::Sockets,
     /// What the image goes to.
     to_image: Option<Open>,
     /// What is there for the checkpoint only. A child that was forked meanwhile has it too.
@@ -232,15 +236,18 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
             );
             return Ok(None);
         }
-        libc::S_IFSOCK if fd <= 2 => {
-            file.kind = EXTERNAL;
-            file.object = external(c.tree, SOCKET, &open.link);
-        }
-        libc::S_IFSOCK => {
-            let hint = "close the connection before the checkpoint";
-            c.survey.lose(Loss::Socket, pid, format!("{}: sockets are not carried over yet", label()), hint);
-            return Ok(None);
-        }
+        libc::S_IFSOCK => match c.met.sockets.add(c.tree, open) {
+            Ok(socket) => (file.kind, file.object) = (LOCAL_SOCKET, socket),
+            Err(_) if fd <= 2 => {
+                file.kind = EXTERNAL;
+                file.object = external(c.tree, SOCKET, &open.link);
+            }
+            Err(why) => {
+                let hint = "close the connection before the checkpoint";
+                c.survey.lose(Loss::Socket, pid, format!("{}: {why}", label()), hint);
+                return Ok(None);
+            }
+        },
         _ => match anon::describe(c, open) {
             Some((kind, object)) => {
                 file.kind = kind;
@@ -295,8 +302,10 @@ pub struct Opened {
     pub files: BTreeMap<Id, OwnedFd>,
     /// Files made anew because their contents are in the image, by INODE.
     pub made: BTreeMap<Id, OwnedFd>,
-    /// Pipes to be filled, by PIPE.
+    /// Pipes and sockets to be filled, by PIPE or SOCKET.
     pub pipes: BTreeMap<Id, pipes::PipeFill>,
+    /// Peers of sockets whose peer was gone, until these are filled.
+    pub gone_peers: Vec<OwnedFd>,
     /// For areas: files by INODE, opened for reading.
     pub mapped: BTreeMap<Id, OwnedFd>,
     /// The same opened for writing too.
@@ -348,6 +357,7 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
     }
     open_mapped(tree, &mut opened)?;
     let mut pipe_pairs = pipes::Pairs::default();
+    let mut socket_pairs = sockets::Pairs::default();
     for (id, file) in &tree.files {
         let numbers = numbers_of(tree, *id);
         let fd = match numbers.iter().find_map(|n| redirects.paths.get(n)) {
@@ -364,7 +374,12 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
                     numbers
                 )))?
             }
-            None => open_file(tree, file, &numbers, redirects, &mut opened, &mut pipe_pairs)?,
+            None => match tree.objects.get(&file.object) {
+                Some(Object::Socket(socket)) if file.kind == LOCAL_SOCKET => {
+                    socket_pairs.open(tree, file, socket, &mut opened)?
+                }
+                _ => open_file(tree, file, &numbers, redirects, &mut opened, &mut pipe_pairs)?,
+            },
         };
         opened.files.insert(*id, fd);
     }

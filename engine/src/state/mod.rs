@@ -12,6 +12,7 @@ pub mod memory;
 pub mod pages;
 pub mod pipes;
 pub mod signals;
+pub mod sockets;
 pub mod task;
 pub mod thread;
 pub mod timers;
@@ -54,8 +55,8 @@ pub struct Contents {
     pub memory: Vec<pages::MemoryContents>,
     /// Files, memfds and shared memory.
     pub inodes: Vec<(Id, OwnedFd, u64)>,
-    /// What was in pipes.
-    pub pipes: Vec<(Id, Vec<u8>)>,
+    /// What was in pipes and sockets.
+    pub streams: Vec<(Id, Vec<u8>)>,
     /// INODEs known so far, by device and inode number.
     pub known: HashMap<(u64, u64), Id>,
 }

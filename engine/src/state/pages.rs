@@ -292,7 +292,7 @@ impl Copier<'_> {
             self.file(*id, fd, *size)
                 .map_err(|source| ContentsError::Copy { what: "the contents of a file".into(), source })?;
         }
-        for (id, bytes) in &contents.pipes {
+        for (id, bytes) in &contents.streams {
             for (i, part) in bytes.chunks(PIECE as usize).enumerate() {
                 let mut data = self.buffer();
                 data.extend_from_slice(part);

@@ -62,7 +62,7 @@ pub fn settle(met: &Met, tree: &mut Tree, survey: &mut Survey, contents: &mut Co
     let holders = if closed.is_empty() {
         BTreeMap::new()
     } else {
-        procfs::holders_of_pipes(&closed, &[members, &[std::process::id() as i32]].concat())
+        procfs::holders_of("pipe", &closed, &[members, &[std::process::id() as i32]].concat())
     };
     for (id, ends) in pipes {
         let holder = inode_of(&ends).and_then(|inode| holders.get(&inode).copied());
@@ -107,7 +107,7 @@ fn settle_one(
                         p.size = bytes.len() as u64;
                         p.flags |= if packets { PACKETS } else { 0 };
                     }
-                    into.pipes.push((id, bytes));
+                    into.streams.push((id, bytes));
                 }
                 None => {
                     let what = format!(
@@ -167,14 +167,12 @@ fn contents(ends: &[(Id, &Open)], size: u64, packets: bool) -> Option<Vec<u8>> {
         open.dup.try_clone().ok()?
     };
     let pieces = sys::file::peek_pipe(&readable, size).ok()?;
-    Some(if packets {
-        pieces
-            .iter()
-            .flat_map(|p| (p.len() as u32).to_le_bytes().into_iter().chain(p.iter().copied()))
-            .collect()
-    } else {
-        pieces.concat()
-    })
+    Some(if packets { framed(&pieces) } else { pieces.concat() })
+}
+
+/// Packets one after the other, each behind its length.
+pub fn framed(packets: &[Vec<u8>]) -> Vec<u8> {
+    packets.iter().flat_map(|p| (p.len() as u32).to_le_bytes().into_iter().chain(p.iter().copied())).collect()
 }
 
 /// Pipes made anew at restart, both ends of each.
@@ -219,25 +217,30 @@ impl Pairs {
         for (id, (read, write, size)) in self.made {
             let packets = matches!(tree.objects.get(&id), Some(Object::Pipe(p)) if p.flags & PACKETS != 0);
             if size > 0 {
-                opened
-                    .pipes
-                    .insert(id, PipeFill { _read: read, write, size, packets, begun: Mutex::default() });
+                opened.pipes.insert(
+                    id,
+                    PipeFill { _read: read, write, size, packets, socket: false, begun: Mutex::default() },
+                );
             }
         }
     }
 }
 
-/// A pipe to be filled with what was in it.
+/// A pipe or socket to be filled with what was in it.
 #[derive(Debug)]
 pub struct PipeFill {
-    _read: OwnedFd,
-    /// Its write end.
+    /// Its read end, or the socket itself: without a reader nothing could be written.
+    pub _read: OwnedFd,
+    /// Its write end, or the socket's peer.
     pub write: OwnedFd,
     /// Bytes of contents in the image.
-    size: u64,
-    packets: bool,
+    pub size: u64,
+    /// Whether contents are packets, each behind its length.
+    pub packets: bool,
+    /// Whether it is a socket.
+    pub socket: bool,
     /// Bytes of a packet whose rest is still to come.
-    begun: Mutex<Vec<u8>>,
+    pub begun: Mutex<Vec<u8>>,
 }
 
 impl PipeFill {
@@ -246,17 +249,27 @@ impl PipeFill {
         let len = (data.len() as u64).min(self.size.saturating_sub(start)) as usize;
         let data = data.get(..len).unwrap_or_default();
         if !self.packets {
-            return sys::file::write_all(&self.write, data);
+            return self.write(data);
         }
         let mut begun = self.begun.lock().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         begun.extend_from_slice(data);
         let mut rest = begun.as_slice();
         while let Some((packet, after)) = split_packet(rest) {
-            sys::file::write_all(&self.write, packet)?;
+            self.write(packet)?;
             rest = after;
         }
         *begun = rest.to_vec();
         Ok(())
+    }
+}
+
+impl PipeFill {
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        if self.socket {
+            sys::socket::send(&self.write, bytes)
+        } else {
+            sys::file::write_all(&self.write, bytes)
+        }
     }
 }
 

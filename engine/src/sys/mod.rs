@@ -15,6 +15,8 @@ pub mod rawfd;
 pub mod rights;
 pub mod sched;
 pub mod seccomp;
+pub mod sock_diag;
+pub mod socket;
 pub mod userfault;
 pub mod vm;
 pub mod worker;

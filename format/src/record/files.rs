@@ -17,6 +17,7 @@ pub const FILE_KINDS: &[(u64, &str)] = &[
     (11, "memfd"),
     (12, "path"),
     (13, "external"),
+    (14, "socket"),
 ];
 
 /// Status flags of open(2) on x86-64.
@@ -92,7 +93,7 @@ records! {
         flags: u32 => Flags(OPEN_FLAGS),
         /// Offset.
         pos: u64 => Dec,
-        /// INODE, PIPE, EVENTFD, EPOLL, TIMERFD, SIGNALFD, PIDFD or EXTERNAL.
+        /// INODE, PIPE, EVENTFD, EPOLL, TIMERFD, SIGNALFD, PIDFD, SOCKET or EXTERNAL.
         object: u32 => Ref,
         /// Signal sent when I/O is possible (F_SETSIG).
         sig: u32 => Signal,

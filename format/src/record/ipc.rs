@@ -25,6 +25,21 @@ pub const PIPE_FLAGS: &[(u64, &str)] = &[(1, "FIFO"), (2, "PACKETS")];
 /// TFD_TIMER_* of timerfd_settime(2).
 pub const TIMERFD_FLAGS: &[(u64, &str)] = &[(1, "TFD_TIMER_ABSTIME"), (2, "TFD_TIMER_CANCEL_ON_SET")];
 
+/// Address families of socket(2) that are carried over.
+pub const ADDRESS_FAMILIES: &[(u64, &str)] = &[(1, "AF_UNIX")];
+
+/// Types of socket(2).
+pub const SOCKET_TYPES: &[(u64, &str)] = &[(1, "SOCK_STREAM"), (2, "SOCK_DGRAM"), (5, "SOCK_SEQPACKET")];
+
+/// What a socket leads to.
+pub const SOCKET_STATES: &[(u64, &str)] = &[(0, "unconnected"), (1, "connected"), (2, "disconnected")];
+
+/// Bits of [`Socket::shutdown`], the kernel's own (include/net/sock.h).
+pub const SHUTDOWN: &[(u64, &str)] = &[(1, "RCV_SHUTDOWN"), (2, "SEND_SHUTDOWN")];
+
+/// Bits of [`Socket::flags`]: options of socket(7) and unix(7) that are set.
+pub const SOCKET_FLAGS: &[(u64, &str)] = &[(1, "SO_PASSCRED"), (2, "SO_PASSSEC"), (4, "SO_BROADCAST")];
+
 records! {
     /// A pipe or FIFO; EXTENTs hold what was in it. Of a pipe with PACKETS (O_DIRECT, pipe(2)) that is each packet behind
     /// its length as u32.
@@ -95,6 +110,37 @@ records! {
         pid: u32 => Dec,
         /// Always zero.
         pad: u32 => Zero,
+    }
+
+    /// A socket; EXTENTs hold what can be read from it. Of a SOCK_DGRAM or SOCK_SEQPACKET that is each packet behind its
+    /// length as u32.
+    Socket = 314 "SOCKET" {
+        /// Address family.
+        family: u32 => Enum(crate::record::ADDRESS_FAMILIES),
+        /// Type.
+        socktype: u32 => Enum(crate::record::SOCKET_TYPES),
+        /// Protocol.
+        protocol: u32 => Dec,
+        /// What it leads to.
+        state: u32 => Enum(crate::record::SOCKET_STATES),
+        /// SOCKET that it is connected with, 0 for none.
+        peer: u32 => Ref,
+        /// Directions that are shut down.
+        shutdown: u32 => Flags(crate::record::SHUTDOWN),
+        /// Send buffer (SO_SNDBUF), as getsockopt(2) tells it.
+        sndbuf: u32 => Dec,
+        /// Receive buffer (SO_RCVBUF), likewise.
+        rcvbuf: u32 => Dec,
+        /// Least that is read (SO_RCVLOWAT).
+        rcvlowat: u32 => Dec,
+        /// Options.
+        flags: u32 => Flags(crate::record::SOCKET_FLAGS),
+        /// Time after which a read gives up (SO_RCVTIMEO), 0 for never.
+        rcvtimeo: u64 => Nanos,
+        /// Time after which a write gives up (SO_SNDTIMEO), 0 for never.
+        sndtimeo: u64 => Nanos,
+        /// Bytes of contents.
+        size: u64 => Size,
     }
 
     /// The other end lies outside the tree; it is taken from the process that restarts the image.

@@ -81,7 +81,7 @@ impl Graph {
         for run in &extent.runs {
             let inside = match owner.kind {
                 crate::record::Mm::KIND => holds(&owner.areas, run),
-                crate::record::Inode::KIND | crate::record::Pipe::KIND => {
+                crate::record::Inode::KIND | crate::record::Pipe::KIND | crate::record::Socket::KIND => {
                     run.end() <= owner.declared.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX)
                 }
                 _ => true,
@@ -245,6 +245,7 @@ impl Graph {
         (object.declared, object.counted) = match &record.body {
             Body::Inode(inode) => (inode.size, false),
             Body::Pipe(pipe) => (pipe.size, false),
+            Body::Socket(socket) => (socket.size, false),
             Body::FileTable(table) => (table.nr_fds, true),
             Body::Sighand(sighand) => (sighand.nr_actions, true),
             Body::Epoll(epoll) => (epoll.nr_targets, true),

@@ -4,7 +4,7 @@ use crate::header::Kind;
 use crate::record::{
     CpuX86_64, Creds, Epoll, EpollTarget, Eventfd, Extent, External, Fd, File, FileTable, Fs, Guard, Image,
     Inode, Itimer, Lock, Mm, MmContext, Namespace, Pidfd, Pipe, PosixTimer, Rlimit, Sigaction, Sighand,
-    Signalfd, Sigpending, Task, Thread, Timerfd, Vma,
+    Signalfd, Sigpending, Socket, Task, Thread, Timerfd, Vma,
 };
 
 /// Stands for the image among the kinds of owner: parent 0.
@@ -19,6 +19,7 @@ const OBJECTS: &[Kind] = &[
     Timerfd::KIND,
     Signalfd::KIND,
     Pidfd::KIND,
+    Socket::KIND,
     External::KIND,
 ];
 
@@ -33,7 +34,7 @@ pub fn owners(kind: Kind) -> Option<&'static [Kind]> {
         Creds::KIND => &[THE_IMAGE, Task::KIND, Thread::KIND],
         CpuX86_64::KIND => &[Thread::KIND],
         Vma::KIND | MmContext::KIND | Guard::KIND => &[Mm::KIND],
-        Extent::KIND => &[Mm::KIND, Inode::KIND, Pipe::KIND],
+        Extent::KIND => &[Mm::KIND, Inode::KIND, Pipe::KIND, Socket::KIND],
         Fd::KIND => &[FileTable::KIND],
         EpollTarget::KIND => &[Epoll::KIND],
         Sigaction::KIND => &[Sighand::KIND],
@@ -59,6 +60,7 @@ pub fn targets(kind: Kind, field: &str) -> &'static [Kind] {
         (Mm::KIND, "exe") | (Vma::KIND | Pipe::KIND, "inode") | (Fs::KIND, "cwd" | "root") => &[Inode::KIND],
         (Fd::KIND | EpollTarget::KIND, "file") => &[File::KIND],
         (File::KIND, "object") => OBJECTS,
+        (Socket::KIND, "peer") => &[Socket::KIND],
         _ => &[],
     }
 }

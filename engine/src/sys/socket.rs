@@ -1,0 +1,243 @@
+//! Sockets: options, what is in their queues, and sending without waiting (socket(7), unix(7)).
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use libc::{c_int, c_void, socklen_t};
+
+/// `SO_PEEK_OFF`, socket(7).
+const SO_PEEK_OFF: c_int = 42;
+/// Room for control messages: credentials, a security label and 253 descriptors (SCM_MAX_FD).
+const CONTROL: usize = 2048;
+
+fn check(ret: isize) -> io::Result<usize> {
+    usize::try_from(ret).map_err(|_| io::Error::last_os_error())
+}
+
+/// Reads an option of level SOL_SOCKET into `value`.
+fn get<T>(fd: &OwnedFd, name: c_int, value: &mut T) -> io::Result<()> {
+    let mut len = size_of::<T>() as socklen_t;
+    let at = std::ptr::from_mut(value).cast::<c_void>();
+    // SAFETY: `value` is live and as long as said; every caller passes integers or structures of them.
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, at, &mut len) } as isize)
+        .map(drop)
+}
+
+fn set<T>(fd: &OwnedFd, name: c_int, value: &T) -> io::Result<()> {
+    let at = std::ptr::from_ref(value).cast::<c_void>();
+    let len = size_of::<T>() as socklen_t;
+    // SAFETY: `value` is live and as long as said.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, at, len) } as isize).map(drop)
+}
+
+/// An option of level SOL_SOCKET that is a number.
+pub fn option(fd: &OwnedFd, name: c_int) -> io::Result<i32> {
+    let mut value: c_int = 0;
+    get(fd, name, &mut value)?;
+    Ok(value)
+}
+
+/// Sets such an option.
+pub fn set_option(fd: &OwnedFd, name: c_int, value: i32) -> io::Result<()> {
+    set(fd, name, &value)
+}
+
+/// An option that is a time (SO_RCVTIMEO, SO_SNDTIMEO), in nanoseconds; 0 is none.
+pub fn timeout(fd: &OwnedFd, name: c_int) -> io::Result<u64> {
+    let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    get(fd, name, &mut time)?;
+    Ok((time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_usec as u64 * 1000))
+}
+
+/// Sets such an option.
+pub fn set_timeout(fd: &OwnedFd, name: c_int, nanos: u64) -> io::Result<()> {
+    let tv_sec = (nanos / 1_000_000_000) as i64;
+    set(fd, name, &libc::timeval { tv_sec, tv_usec: (nanos % 1_000_000_000 / 1000) as i64 })
+}
+
+/// Whether an address was given to it (bind(2)).
+pub fn is_named(fd: &OwnedFd) -> io::Result<bool> {
+    // SAFETY: all zeroes is a value of it.
+    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::sockaddr_storage>() as socklen_t;
+    let at = (&raw mut address).cast();
+    // SAFETY: the address is live and as long as said.
+    check(unsafe { libc::getsockname(fd.as_raw_fd(), at, &mut len) } as isize)?;
+    Ok(len as usize > size_of::<libc::sa_family_t>())
+}
+
+/// What stands in a queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Bytes of a stream, or each packet.
+    pub pieces: Vec<Vec<u8>>,
+    /// Whether descriptors are under way in it (SCM_RIGHTS).
+    pub rights: bool,
+}
+
+/// Looks at the `len` bytes that a stream has to be read, without taking them.
+///
+/// # Errors
+/// `EAGAIN` when fewer are to be had in one piece.
+pub fn peek_stream(fd: &OwnedFd, len: usize) -> io::Result<Queue> {
+    let mut queue = Queue::default();
+    if len > 0 {
+        let piece = receive(fd, len, &mut queue.rights)?;
+        // Behind descriptors a read stops.
+        if piece.len() < len && !queue.rights {
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        }
+        queue.pieces.push(piece);
+    }
+    Ok(queue)
+}
+
+/// Looks at the packets that are to be read, without taking them.
+pub fn peek_packets(fd: &OwnedFd) -> io::Result<Queue> {
+    let mut queue = Queue::default();
+    let before = option(fd, SO_PEEK_OFF)?;
+    // From here on every look begins behind the one before; it is the one way to see more than the first.
+    set_option(fd, SO_PEEK_OFF, 0)?;
+    let result = loop {
+        match receive(fd, 0, &mut queue.rights) {
+            Ok(piece) => queue.pieces.push(piece),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    set_option(fd, SO_PEEK_OFF, before)?;
+    result.map(|()| queue)
+}
+
+/// One look, at `len` bytes or, if that is 0, at a packet of whatever length.
+fn receive(fd: &OwnedFd, len: usize, rights: &mut bool) -> io::Result<Vec<u8>> {
+    const PEEK: c_int = libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let mut data = vec![0u8; len];
+    loop {
+        let mut control = [0u64; CONTROL / 8];
+        let mut iov = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
+        // SAFETY: all zeroes is a value of it.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        (message.msg_iov, message.msg_iovlen) = (&raw mut iov, 1);
+        (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), CONTROL);
+        // With MSG_TRUNC the length of a packet is told even where it does not fit; peeking at nothing moves no offset.
+        let flags = if len == 0 { PEEK | libc::MSG_TRUNC } else { PEEK };
+        // SAFETY: the message and what it points to outlive the call.
+        let got = check(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) })?;
+        *rights |= take_rights(&message);
+        if len == 0 && got > data.len() {
+            // Its length is known now.
+            data.resize(got, 0);
+            continue;
+        }
+        data.truncate(got);
+        return Ok(data);
+    }
+}
+
+/// Closes the descriptors that came with a message; whether there were any.
+fn take_rights(message: &libc::msghdr) -> bool {
+    let mut any = message.msg_flags & libc::MSG_CTRUNC != 0;
+    // SAFETY: the message was filled by the kernel, and its control messages lie in its own buffer; the descriptors in
+    // them were made for us and nobody else knows of them.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while !header.is_null() {
+            let head = std::ptr::read_unaligned(header);
+            if head.cmsg_level == libc::SOL_SOCKET && head.cmsg_type == libc::SCM_RIGHTS {
+                any = true;
+                let data = libc::CMSG_DATA(header).cast::<c_int>();
+                let count = head.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize) / size_of::<c_int>();
+                for i in 0..count {
+                    drop(OwnedFd::from_raw_fd(std::ptr::read_unaligned(data.add(i))));
+                }
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+    any
+}
+
+/// Sends all of it without waiting: a stream's bytes, or one packet.
+pub fn send(fd: &OwnedFd, data: &[u8]) -> io::Result<()> {
+    let mut rest = data;
+    loop {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: the bytes are live and as many as said.
+        let sent = check(unsafe { libc::send(fd.as_raw_fd(), rest.as_ptr().cast(), rest.len(), flags) })?;
+        rest = rest.get(sent..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// A pair of connected sockets of AF_UNIX.
+pub fn pair(kind: i32, protocol: i32) -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds: [c_int; 2] = [-1; 2];
+    // SAFETY: there is room for both descriptors.
+    let ret =
+        unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, protocol, fds.as_mut_ptr()) };
+    check(ret as isize)?;
+    // SAFETY: both were made just now.
+    Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
+}
+
+/// A socket of AF_UNIX that is connected with nothing.
+pub fn single(kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: only numbers are passed.
+    let fd = unsafe { libc::socket(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, protocol) };
+    check(fd as isize)?;
+    // SAFETY: it was made just now.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Shuts one direction or both down (shutdown(2)).
+pub fn shutdown(fd: &OwnedFd, how: i32) -> io::Result<()> {
+    // SAFETY: only numbers are passed.
+    check(unsafe { libc::shutdown(fd.as_raw_fd(), how) } as isize).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_takes_nothing_and_tells_packets_apart() {
+        let (a, b) = pair(libc::SOCK_DGRAM, 0).unwrap();
+        let long = vec![7; 3000];
+        for packet in [&b"one"[..], b"", &long] {
+            send(&a, packet).unwrap();
+        }
+        for _ in 0..2 {
+            let seen = peek_packets(&b).unwrap();
+            assert_eq!(seen.pieces, [b"one".to_vec(), Vec::new(), long.clone()]);
+            assert!(!seen.rights);
+        }
+        assert_eq!(option(&b, SO_PEEK_OFF).unwrap(), -1);
+        assert_eq!(peek_packets(&a).unwrap(), Queue::default());
+    }
+
+    #[test]
+    fn a_stream_is_seen_whole() {
+        let (a, b) = pair(libc::SOCK_STREAM, 0).unwrap();
+        let data: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();
+        data.chunks(777).for_each(|part| send(&a, part).unwrap());
+        for _ in 0..2 {
+            assert_eq!(peek_stream(&b, data.len()).unwrap().pieces.concat(), data);
+        }
+        assert!(peek_stream(&b, data.len() + 1).is_err());
+    }
+
+    #[test]
+    fn options_and_names_are_what_was_set() {
+        let (a, _b) = pair(libc::SOCK_STREAM, 0).unwrap();
+        set_timeout(&a, libc::SO_RCVTIMEO, 1_250_000_000).unwrap();
+        assert_eq!(timeout(&a, libc::SO_RCVTIMEO).unwrap(), 1_250_000_000);
+        assert_eq!(option(&a, libc::SO_TYPE).unwrap(), libc::SOCK_STREAM);
+        assert!(!is_named(&a).unwrap());
+        let listener = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        assert!(!is_named(&listener.into()).unwrap());
+    }
+}
