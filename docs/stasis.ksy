@@ -94,6 +94,7 @@ types:
             310: rev2_timerfd
             311: rev2_signalfd
             312: rev2_pidfd
+            314: rev2_socket
             313: rev2_external
             305: rev2_lock
             401: rev2_sighand
@@ -820,7 +821,7 @@ types:
       - id: xxh3
         type: u8
   rev2_extent:
-    doc: "Contents of pages: of an MM by virtual address, of an INODE or PIPE by offset. The bytes follow the record, from the next multiple of 4096 of the stream on; zero bytes fill the gap before and up to the next multiple of 8 after them. When nothing is stored there is no gap either."
+    doc: "Contents of pages: of an MM by virtual address, of an INODE, PIPE or SOCKET by offset. The bytes follow the record, from the next multiple of 4096 of the stream on; zero bytes fill the gap before and up to the next multiple of 8 after them. When nothing is stored there is no gap either."
     seq:
       - id: id
         type: u4
@@ -925,7 +926,7 @@ types:
         doc: "Offset."
       - id: object
         type: u4
-        doc: "INODE, PIPE, EVENTFD, EPOLL, TIMERFD, SIGNALFD, PIDFD or EXTERNAL."
+        doc: "INODE, PIPE, EVENTFD, EPOLL, TIMERFD, SIGNALFD, PIDFD, SOCKET or EXTERNAL."
       - id: sig
         type: u4
         doc: "Signal sent when I/O is possible (F_SETSIG)."
@@ -1110,6 +1111,57 @@ types:
       - id: pad
         type: u4
         doc: "Always zero."
+      - id: xxh3
+        type: u8
+  rev2_socket:
+    doc: "A socket; EXTENTs hold what can be read from it. Of a SOCK_DGRAM or SOCK_SEQPACKET that is each packet behind its length as u32."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: family
+        type: u4
+        enum: socket_family
+        doc: "Address family."
+      - id: socktype
+        type: u4
+        enum: socket_socktype
+        doc: "Type."
+      - id: protocol
+        type: u4
+        doc: "Protocol."
+      - id: state
+        type: u4
+        enum: socket_state
+        doc: "What it leads to."
+      - id: peer
+        type: u4
+        doc: "SOCKET that it is connected with, 0 for none."
+      - id: shutdown
+        type: u4
+        doc: "Directions that are shut down. Bits: 0x1 RCV_SHUTDOWN, 0x2 SEND_SHUTDOWN."
+      - id: sndbuf
+        type: u4
+        doc: "Send buffer (SO_SNDBUF), as getsockopt(2) tells it."
+      - id: rcvbuf
+        type: u4
+        doc: "Receive buffer (SO_RCVBUF), likewise."
+      - id: rcvlowat
+        type: u4
+        doc: "Least that is read (SO_RCVLOWAT)."
+      - id: flags
+        type: u4
+        doc: "Options. Bits: 0x1 SO_PASSCRED, 0x2 SO_PASSSEC, 0x4 SO_BROADCAST."
+      - id: rcvtimeo
+        type: u8
+        doc: "Time after which a read gives up (SO_RCVTIMEO), 0 for never."
+      - id: sndtimeo
+        type: u8
+        doc: "Time after which a write gives up (SO_SNDTIMEO), 0 for never."
+      - id: size
+        type: u8
+        doc: "Bytes of contents."
       - id: xxh3
         type: u8
   rev2_external:
@@ -1417,6 +1469,7 @@ enums:
     11: memfd
     12: path
     13: external
+    14: socket
   file_owner_type:
     0: f_owner_tid
     1: f_owner_pid
@@ -1431,6 +1484,16 @@ enums:
     8: clock_realtime_alarm
     9: clock_boottime_alarm
     11: clock_tai
+  socket_family:
+    1: af_unix
+  socket_socktype:
+    1: sock_stream
+    2: sock_dgram
+    5: sock_seqpacket
+  socket_state:
+    0: unconnected
+    1: connected
+    2: disconnected
   external_kind:
     1: terminal
     2: pipe

@@ -39,7 +39,7 @@ pub struct ExtentHead {
     pub offset: u64,
     /// Offset of the stored bytes; of the end of the record when there are none.
     pub data_offset: u64,
-    /// Object whose contents these are: MM, INODE or PIPE.
+    /// Object whose contents these are: MM, INODE, PIPE or SOCKET.
     pub parent: u32,
     /// The pages.
     pub runs: Vec<Run>,

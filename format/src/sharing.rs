@@ -13,6 +13,8 @@ const MAP_SHARED: u32 = 1;
 const FILE_AREA: u32 = 2;
 /// PIPE and FIFO among the kinds of [`File::kind`].
 const PIPES: [u32; 2] = [4, 5];
+/// A socket among the kinds of [`File::kind`].
+const SOCKET: u32 = 14;
 /// Regular files, directories, devices and what is opened as a path among them: that two descriptions are of the same
 /// one says nothing about their processes.
 const NAMED: [u32; 4] = [1, 2, 3, 12];
@@ -93,6 +95,8 @@ pub struct Sharing {
     files: BTreeMap<u32, (u32, u32, u32)>,
     /// By object: descriptions.
     descriptions: BTreeMap<u32, Vec<u32>>,
+    /// By SOCKET: its peer.
+    peers: BTreeMap<u32, u32>,
     /// By INODE: address spaces that map it shared.
     maps: BTreeMap<u32, BTreeSet<u32>>,
     held: usize,
@@ -106,6 +110,7 @@ impl Sharing {
             Body::Fd(fd) => self.fd(parent, fd.fd, fd.file),
             Body::File(file) => self.file(id, file),
             Body::Vma(vma) => self.vma(parent, vma),
+            Body::Socket(socket) => self.socket(id, socket.peer),
             _ => {}
         }
     }
@@ -132,6 +137,13 @@ impl Sharing {
     pub fn file(&mut self, id: u32, file: &File) {
         if !self.is_full() && self.files.insert(id, (file.kind, file.flags & 3, file.object)).is_none() {
             self.descriptions.entry(file.object).or_default().push(id);
+        }
+    }
+
+    /// Takes a socket and the one that it is connected with, 0 for none.
+    pub fn socket(&mut self, id: u32, peer: u32) {
+        if peer != 0 && !self.is_full() {
+            self.peers.insert(id, peer);
         }
     }
 
@@ -254,6 +266,13 @@ impl Sharing {
                 (true, 0) => out.push("which nobody here writes to".into()),
                 (true, _) => out.push("which nobody here reads".into()),
             }
+        } else if let Some(peer) = self.peers.get(&object).filter(|_| kind == SOCKET) {
+            let descriptions = self.descriptions.get(peer).map(Vec::as_slice).unwrap_or_default();
+            let ends: Vec<_> =
+                descriptions.iter().flat_map(|end| self.of_file(*end)).take(MAX_HOLDERS).collect();
+            if !ends.is_empty() {
+                out.push(format!("with {}", self.list(task, &ends)));
+            }
         } else if !NAMED.contains(&kind) && object != 0 {
             let also: Vec<_> = others.flat_map(|other| self.of_file(*other)).take(MAX_HOLDERS).collect();
             if !also.is_empty() {
@@ -361,6 +380,19 @@ mod tests {
         assert_eq!(sharing.words(1, 7, 60), ["from fd 8"]);
         assert_eq!(sharing.words(1, 9, 62), ["which nobody here reads"]);
         assert_eq!(sharing.words(1, 10, 63), ["which nobody here writes to"]);
+    }
+
+    #[test]
+    fn a_socket_names_who_has_its_peer() {
+        let mut sharing = pipeline();
+        for (table, fd, id, socket, peer) in [(11, 7, 60, 70, 71), (12, 0, 61, 71, 70), (12, 8, 62, 72, 0)] {
+            sharing.fd(table, fd, id);
+            sharing.file(id, &file(14, 2, socket));
+            sharing.socket(socket, peer);
+        }
+        assert_eq!(sharing.words(1, 7, 60), ["with 41 cat fd 0"]);
+        assert_eq!(sharing.words(2, 0, 61), [format!("with {} fd 7", sharing.tasks()[0].name())]);
+        assert_eq!(sharing.words(2, 8, 62), [""; 0]);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use crate::extent::{Run, runs_of};
 use crate::fields::{Field, Part};
 use crate::header::Kind;
 use crate::record::{
-    Body, ENCODINGS, FILE_KINDS, INDEX_ENTRY_LEN, NAMESPACES, PROT, RESOURCES, TASK_STATES, TailKind, Task,
-    VMA_KINDS,
+    Body, ENCODINGS, FILE_KINDS, INDEX_ENTRY_LEN, NAMESPACES, PROT, RESOURCES, SOCKET_STATES, SOCKET_TYPES,
+    TASK_STATES, TailKind, Task, VMA_KINDS,
 };
 use crate::show::{choice, escape, nanos, signal, until_nul, wait_status};
 
@@ -92,6 +92,12 @@ fn words(body: &Body) -> String {
         Body::EpollTarget(target) => format!("{} is {}", target.fd, reference(target.file)),
         Body::Timerfd(timer) => nanos(timer.value),
         Body::Pidfd(pidfd) => format!("pid {}", pidfd.pid),
+        Body::Socket(socket) => format!(
+            "{}, {}, {} bytes in it",
+            name(socket.socktype, SOCKET_TYPES),
+            name(socket.state, SOCKET_STATES),
+            socket.size
+        ),
         Body::External(external) => escape(&external.description),
         Body::Sighand(sighand) => format!("{} actions", sighand.nr_actions),
         Body::Sigaction(action) => format!("{} calls {:#x}", signal(action.signo.into()), action.handler),

@@ -287,6 +287,86 @@ fn a_pool_of_python_processes_computes_what_it_would_have_computed() {
     assert_eq!(fs::read_to_string(&results).expect("the results"), wanted);
 }
 
+/// Children that are talked to: over pipes, which the loop waits for by epoll, with a socket pair to wake it and pidfds
+/// for their ends.
+const LOOP: &str = r#"
+import asyncio
+async def main():
+    script = 'while read x; do echo $((x*2)); done; exit 4'
+    pipe = asyncio.subprocess.PIPE
+    kids = [await asyncio.create_subprocess_exec('sh', '-c', script, stdin=pipe, stdout=pipe) for _ in range(3)]
+    total = 0
+    for n in range(300):
+        kid = kids[n % 3]
+        kid.stdin.write(b'%d\n' % n)
+        total += int(await kid.stdout.readline())
+        await asyncio.sleep(0.005)
+        if n == 50:
+            print('ready', file=open('ready', 'w'))
+    for kid in kids:
+        kid.stdin.close()
+    print(total, [await kid.wait() for kid in kids], file=open('results', 'w'))
+asyncio.run(main())
+"#;
+
+/// A child that is spoken to over a socket by node's own protocol, and one over its standard input and output.
+const FORK: &str = r#"
+const { fork, spawn } = require('child_process');
+const fs = require('fs');
+if (process.argv[2] === 'kid') {
+  process.on('message', message => process.send({ n: message.n * 3 }));
+  process.on('disconnect', () => process.exit(6));
+} else {
+  const kid = fork(__filename, ['kid'], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const cat = spawn('cat');
+  let heard = '', n = 0, sum = 0, left = 2, code;
+  const done = () => { if (--left === 0) fs.writeFileSync('results', `${sum} ${code} ${heard}\n`); };
+  cat.stdout.on('data', data => { heard += data; });
+  kid.on('message', message => {
+    sum += message.n;
+    if (++n === 50) fs.writeFileSync('ready', 'ready');
+    if (n < 300) setTimeout(() => { kid.send({ n }); cat.stdin.write(n + ';'); }, 5);
+    else { cat.stdin.end(); kid.disconnect(); }
+  });
+  kid.on('exit', c => { code = c; done(); });
+  cat.on('close', done);
+  kid.send({ n: 0 });
+}
+"#;
+
+/// Runs a script to its end, and once more with a checkpoint in the middle, when it has made the file `ready`: it must
+/// leave the same in the file `results`.
+fn same_results(interpreter: &str, file: &str, text: &str) {
+    let _alone = host::alone();
+    let Some(path) = host::program(interpreter) else { return };
+    let dir = host::workdir();
+    let (image, results) = (dir.path().join("image.stasis"), dir.path().join("results"));
+    fs::write(dir.path().join(file), text).expect("the script can be written");
+    let mut command = foreign(path);
+    command.arg(file).current_dir(dir.path());
+    run(&mut command).succeeded();
+    let wanted = fs::read_to_string(&results).expect("the results");
+    for name in ["results", "ready"] {
+        fs::remove_file(dir.path().join(name)).expect("it can be removed");
+    }
+    let mut program = Program::start(&mut command, dir.path());
+    wait::until("the script to be in the middle", || dir.path().join("ready").exists());
+    program.checkpoint_and_kill(&image, &[]);
+    assert!(!results.exists(), "the script was done before the checkpoint");
+    restart(&image, dir.path(), &[]).succeeded();
+    assert_eq!(fs::read_to_string(&results).expect("the results"), wanted);
+}
+
+#[test]
+fn an_event_loop_in_python_goes_on_talking_to_its_children() {
+    same_results("python3", "loop.py", LOOP);
+}
+
+#[test]
+fn node_goes_on_talking_to_its_children() {
+    same_results("node", "fork.js", FORK);
+}
+
 #[test]
 fn python_with_threads_timer_handlers_and_a_big_dictionary_goes_on_where_it_was() {
     script("python3", "program.py", PYTHON, Signal::SIGUSR1);

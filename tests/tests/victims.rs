@@ -74,6 +74,8 @@ victims! {
     pidfds_to_children: "kinfds",
     a_stopped_child: "stoppedchild",
     an_adopted_grandchild: "adopted",
+    pairs_of_sockets: "socketpairs",
+    a_socket_to_a_child: "socketkin",
 }
 
 #[test]

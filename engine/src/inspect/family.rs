@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use stasis_engine::model::{TaskState, Tree};
+use stasis_engine::model::{Object, TaskState, Tree};
 use stasis_format::family::{Wire, preorder, wires};
 use stasis_format::record::{TASK_STATES, Task};
 use stasis_format::sharing::Sharing;
@@ -28,6 +28,11 @@ pub fn sharing(tree: &Tree) -> Sharing {
     }
     for (id, file) in &tree.files {
         sharing.file(*id, file);
+    }
+    for (id, object) in &tree.objects {
+        if let Object::Socket(socket) = object {
+            sharing.socket(*id, socket.peer);
+        }
     }
     for (id, mm) in &tree.mms {
         mm.vmas.iter().for_each(|vma| sharing.vma(*id, vma));

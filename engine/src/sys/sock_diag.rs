@@ -109,7 +109,8 @@ mod tests {
         assert_eq!(unix(inode(&b)).unwrap(), UnixSocket { peer: Some(inode(&a)), queued: 5, shutdown: 1 });
         drop(a);
         assert_eq!(unix(inode(&b)).unwrap().peer, Some(0));
-        assert_eq!(unix(inode(UnixDatagram::unbound().unwrap())).unwrap().peer, None);
+        let alone = UnixDatagram::unbound().unwrap();
+        assert_eq!(unix(inode(&alone)).unwrap().peer, None);
         let gone = unix(u32::MAX).unwrap_err();
         assert_eq!(gone.raw_os_error(), Some(libc::ENOENT));
     }

@@ -132,7 +132,7 @@ records! {
         vdso_checksum: u64 => Hex,
     }
 
-    /// Contents of pages: of an MM by virtual address, of an INODE or PIPE by offset. The bytes follow the record,
+    /// Contents of pages: of an MM by virtual address, of an INODE, PIPE or SOCKET by offset. The bytes follow the record,
     /// from the next multiple of 4096 of the stream on; zero bytes fill the gap before and up to the next multiple
     /// of 8 after them. When nothing is stored there is no gap either.
     Extent = 204 "EXTENT", tail runs: Pairs "Runs: address or offset in bytes, and pages. In ascending order, one at least." {

@@ -250,7 +250,7 @@ pub fn everything(mut synth: Synth) -> Synth {
     let timer = bytes().u32s(&[0, 1, 4, 34]).u64(0xdead).u32s(&[42, 1]).u64s(&[5, 6]).u32s(&[7, 0]);
     synth.record(502, id::TASK, 0, timer, b"");
     synth.record(403, id::THREAD, 0, bytes().u32s(&[10, u32::MAX]), &[10; 128]);
-    let ids: Vec<u32> = (0..8).map(object).collect();
+    let ids: Vec<u32> = (0..9).map(object).collect();
     synth.record(304, 0, ids[0], inode(0o100600, 5000), b"memfd:x (deleted)");
     synth.record(306, 0, ids[1], bytes().u64s(&[65536, 3]).u32s(&[0, 0]), b"");
     synth.record(307, 0, ids[2], bytes().u64(9).u32s(&[1, 0]), b"");
@@ -259,7 +259,9 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(311, 0, ids[5], bytes().u64(0x4002), b"");
     synth.record(312, 0, ids[6], bytes().u32s(&[42, 0]), b"");
     synth.record(313, 0, ids[7], bytes().u32s(&[1, 0]), b"/dev/pts/0");
-    let kinds = [11, 4, 6, 7, 8, 9, 10, 13];
+    let socket = bytes().u32s(&[1, 5, 0, 2, 0, 3, 212_992, 212_992, 1, 1]);
+    synth.record(314, 0, ids[8], socket.u64s(&[2_000_000_000, 0, 7]), b"");
+    let kinds = [11, 4, 6, 7, 8, 9, 10, 13, 14];
     let table = object(50);
     for (n, (kind, target)) in kinds.iter().zip(&ids).enumerate() {
         let file = bytes().u32s(&[*kind, 0o100002]).u64(7).u32s(&[*target, 0, 0, 0]);

@@ -7,8 +7,8 @@ use stasis_format::ReadAt;
 use stasis_format::fields::{Field, Part, definition, fields};
 use stasis_format::header::Kind;
 use stasis_format::record::{
-    Epoll, Eventfd, Extent, External, File, Index, IndexEnd, Pidfd, Pipe, Show, Signalfd, Task, Thread,
-    Timerfd,
+    Epoll, Eventfd, Extent, External, File, Index, IndexEnd, Pidfd, Pipe, Show, Signalfd, Socket, Task,
+    Thread, Timerfd,
 };
 use stasis_format::sharing::Holder;
 use std::collections::{HashMap, HashSet};
@@ -29,6 +29,7 @@ const HELD: &[Kind] = &[
     Timerfd::KIND,
     Signalfd::KIND,
     Pidfd::KIND,
+    Socket::KIND,
     External::KIND,
 ];
 
