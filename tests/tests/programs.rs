@@ -239,9 +239,13 @@ fn a_pipeline_gives_the_same_sum_after_two_checkpoints_in_the_middle() {
 /// Workers of a pool, who take numbers from one queue and put results into another; locks between them are semaphores in
 /// shared memory.
 const POOL: &str = r#"
-import multiprocessing as mp, sys
+import multiprocessing as mp, os, sys, time
 def work(todo, done):
     while (n := todo.get()) is not None:
+        if n == 100:
+            open('ready', 'w').close()
+            while not os.path.exists('go'):
+                time.sleep(0.01)
         total = 0
         for i in range(100000):
             total = (total * 31 + i * n) % 1000003
@@ -264,33 +268,13 @@ print(sorted(results.items()), [w.exitcode for w in workers], file=open('results
 
 #[test]
 fn a_pool_of_python_processes_computes_what_it_would_have_computed() {
-    let _alone = host::alone();
-    let Some(python) = host::program("python3") else { return };
-    let dir = host::workdir();
-    let image = dir.path().join("image.stasis");
-    let results = dir.path().join("results");
-    fs::write(dir.path().join("pool.py"), POOL).expect("the script can be written");
-    let mut command = foreign(python);
-    command.arg("pool.py").current_dir(dir.path());
-    run(&mut command).succeeded();
-    let wanted = fs::read_to_string(&results).expect("the results");
-    assert!(wanted.ends_with("[5, 5, 5]\n"), "{wanted}");
-    fs::remove_file(&results).expect("they can be removed");
-
-    let mut program = Program::start(&mut command, dir.path());
-    wait::until("the workers to work", || {
-        host::children_of(program.pid()).len() == 3 && family_ticks(program.pid()) >= 50
-    });
-    program.checkpoint_and_kill(&image, &[]);
-    assert!(!results.exists(), "the pool was done before the checkpoint");
-    restart(&image, dir.path(), &[]).succeeded();
-    assert_eq!(fs::read_to_string(&results).expect("the results"), wanted);
+    same_results("python3", "pool.py", POOL);
 }
 
 /// Children that are talked to: over pipes, which the loop waits for by epoll, with a socket pair to wake it and pidfds
 /// for their ends.
 const LOOP: &str = r#"
-import asyncio
+import asyncio, os
 async def main():
     script = 'while read x; do echo $((x*2)); done; exit 4'
     pipe = asyncio.subprocess.PIPE
@@ -300,9 +284,10 @@ async def main():
         kid = kids[n % 3]
         kid.stdin.write(b'%d\n' % n)
         total += int(await kid.stdout.readline())
-        await asyncio.sleep(0.005)
-        if n == 50:
-            print('ready', file=open('ready', 'w'))
+        if n == 150:
+            open('ready', 'w').close()
+            while not os.path.exists('go'):
+                await asyncio.sleep(0.01)
     for kid in kids:
         kid.stdin.close()
     print(total, [await kid.wait() for kid in kids], file=open('results', 'w'))
@@ -324,18 +309,22 @@ if (process.argv[2] === 'kid') {
   cat.stdout.on('data', data => { heard += data; });
   kid.on('message', message => {
     sum += message.n;
-    if (++n === 50) fs.writeFileSync('ready', 'ready');
-    if (n < 300) setTimeout(() => { kid.send({ n }); cat.stdin.write(n + ';'); }, 5);
-    else { cat.stdin.end(); kid.disconnect(); }
+    if (++n === 150) fs.writeFileSync('ready', 'ready');
+    next();
   });
+  const next = () => {
+    if (n === 150 && !fs.existsSync('go')) setTimeout(next, 10);
+    else if (n < 300) { kid.send({ n }); cat.stdin.write(n + ';'); }
+    else { cat.stdin.end(); kid.disconnect(); }
+  };
   kid.on('exit', c => { code = c; done(); });
   cat.on('close', done);
   kid.send({ n: 0 });
 }
 "#;
 
-/// Runs a script to its end, and once more with a checkpoint in the middle, when it has made the file `ready`: it must
-/// leave the same in the file `results`.
+/// Runs a script to its end, and once more with a checkpoint in the middle, where it makes the file `ready` and waits for the
+/// file `go`: it must leave the same in the file `results`.
 fn same_results(interpreter: &str, file: &str, text: &str) {
     let _alone = host::alone();
     let Some(path) = host::program(interpreter) else { return };
@@ -344,15 +333,18 @@ fn same_results(interpreter: &str, file: &str, text: &str) {
     fs::write(dir.path().join(file), text).expect("the script can be written");
     let mut command = foreign(path);
     command.arg(file).current_dir(dir.path());
+    let go = || fs::write(dir.path().join("go"), "").expect("the word to go on");
+    go();
     run(&mut command).succeeded();
     let wanted = fs::read_to_string(&results).expect("the results");
-    for name in ["results", "ready"] {
+    for name in ["results", "ready", "go"] {
         fs::remove_file(dir.path().join(name)).expect("it can be removed");
     }
     let mut program = Program::start(&mut command, dir.path());
     wait::until("the script to be in the middle", || dir.path().join("ready").exists());
     program.checkpoint_and_kill(&image, &[]);
     assert!(!results.exists(), "the script was done before the checkpoint");
+    go();
     restart(&image, dir.path(), &[]).succeeded();
     assert_eq!(fs::read_to_string(&results).expect("the results"), wanted);
 }
