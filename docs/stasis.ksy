@@ -1107,7 +1107,7 @@ types:
         type: u4
       - id: pid
         type: u4
-        doc: "Process, as a pid of the image."
+        doc: "Process, as a pid of the image; 0 for one that has ended and was waited for."
       - id: pad
         type: u4
         doc: "Always zero."

@@ -350,9 +350,14 @@ KIND(sharedmem, "memory that parent and child share: anonymous, a memfd, a mutex
 	CHECK(!strcmp(text, "by the child"), "what the child wrote into a memfd: %s", text);
 }
 
-KIND(kinfds, "pidfds to a child and to one that has ended, watched by epoll")
+KIND(kinfds, "pidfds to a child, to one that has ended, and to one that was waited for, watched by epoll")
 {
 	int told[2];
+	pid_t gone = MUST(split());
+	if (gone == 0)
+		_exit(0);
+	int to_gone = MUST(syscall(SYS_pidfd_open, gone, 0));
+	CHECK_EQ(end_of(gone), 0, "the exit code of one that is waited for");
 	open_gate();
 	MUST(pipe(told));
 	pid_t child = MUST(split());
@@ -375,6 +380,9 @@ KIND(kinfds, "pidfds to a child and to one that has ended, watched by epoll")
 
 	struct pollfd poller = { .fd = to_dead, .events = POLLIN };
 	CHECK_EQ(poll(&poller, 1, 0), 1, "what a pidfd of the dead offers");
+	poller = (struct pollfd){ .fd = to_gone, .events = POLLIN };
+	CHECK_EQ(poll(&poller, 1, 0), 1, "what a pidfd of one who was waited for offers");
+	CHECK(waitid(P_PIDFD, to_gone, &info, WEXITED) == -1 && errno == ECHILD, "one who was waited for is there");
 	CHECK_EQ(epoll_wait(epoll, &event, 1, 0), 0, "events of a pidfd of the living");
 	let_go();
 	CHECK_EQ(epoll_wait(epoll, &event, 1, 10000), 1, "events of a pidfd when its process ends");

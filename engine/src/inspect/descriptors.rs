@@ -124,6 +124,7 @@ fn target(tree: &Tree, file: &File) -> String {
             format!("{clock}, {due}{every}")
         }
         Object::Signalfd(signalfd) => signals(signalfd.mask).join(" "),
+        Object::Pidfd(pidfd) if pidfd.pid == 0 => "a process that is no more".into(),
         Object::Pidfd(pidfd) => format!("process {}", pidfd.pid),
         Object::Socket(socket) => {
             let state = choice(socket.state.into(), SOCKET_STATES).unwrap_or("?");

@@ -15,6 +15,8 @@ use crate::sys;
 use crate::sys::anon::TimerSetting;
 
 const TFD_TIMER_ABSTIME: u32 = 1;
+/// [`Pidfd::pid`] of a process that has ended and was waited for.
+const GONE: u32 = 0;
 
 /// The kind and state of an anonymous inode; nothing if it is of an unsupported kind.
 pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
@@ -37,9 +39,10 @@ pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
             }),
         ),
         FdKind::Signalfd { mask } => (files::SIGNALFD, Object::Signalfd(Signalfd { mask: *mask })),
-        // To a process of the tree, whose number is the one that it has itself.
+        // To a process of the tree, whose number is the one that it has itself; or to one that is no more (-1), whoever it
+        // was.
         FdKind::Pidfd { pid, .. } => {
-            let pid = *c.names.get(&i32::try_from(*pid).ok()?)?;
+            let pid = if *pid == -1 { GONE } else { *c.names.get(&i32::try_from(*pid).ok()?)? };
             (files::PIDFD, Object::Pidfd(Pidfd { pid, pad: 0 }))
         }
         // One that watches nothing has nothing to tell but its name.
@@ -96,6 +99,7 @@ pub fn open(file: &File, object: &Object) -> Result<OwnedFd, RestoreError> {
         Object::Epoll(..) => sys::anon::epoll(),
         Object::Timerfd(t) => sys::anon::timerfd(t.clockid as i32, nonblock),
         Object::Signalfd(s) => sys::anon::signalfd(s.mask, nonblock),
+        Object::Pidfd(p) if p.pid == GONE => sys::process::pidfd_of_nobody(nonblock),
         // A pidfd can be had only once the process exists; until then something holds its place.
         Object::Pidfd(_) => sys::anon::epoll(),
         Object::Pipe(_) | Object::Socket(_) | Object::External(_) => {
@@ -119,6 +123,9 @@ pub fn make_pidfds(stub: &mut Stub, table: &[&Fd], tree: &Tree, opened: &Opened)
         else {
             continue;
         };
+        if p.pid == GONE {
+            continue;
+        }
         let flags = file.flags & libc::O_NONBLOCK as u32;
         let what = format!("opening a pidfd of process {}", p.pid);
         let new = stub.call(Call::new(what, libc::SYS_pidfd_open, &[p.pid.into(), flags.into()]))? as u64;

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use libc::{c_long, pid_t};
 
@@ -158,6 +159,23 @@ fn unblock(old: &libc::sigset_t) {
 pub fn securebits() -> u32 {
     // SAFETY: only numbers are passed.
     unsafe { libc::prctl(libc::PR_GET_SECUREBITS) }.max(0) as u32
+}
+
+/// A pidfd of a process that has ended and was waited for.
+pub fn pidfd_of_nobody(flags: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the child makes one system call, which does not return.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: plain system call.
+        unsafe { libc::_exit(0) };
+    }
+    check(child.into())?;
+    // SAFETY: only numbers are passed; the child is ours, so the id is its own until it is waited for.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, child, flags) });
+    // SAFETY: likewise.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), libc::__WALL) };
+    // SAFETY: the descriptor was made just now.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd? as i32) })
 }
 
 /// Kills a process that we made and reaps it if it is our child.

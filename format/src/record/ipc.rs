@@ -106,7 +106,7 @@ records! {
 
     /// A process descriptor.
     Pidfd = 312 "PIDFD" {
-        /// Process, as a pid of the image.
+        /// Process, as a pid of the image; 0 for one that has ended and was waited for.
         pid: u32 => Dec,
         /// Always zero.
         pad: u32 => Zero,
