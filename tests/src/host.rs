@@ -74,6 +74,22 @@ pub fn children_of(pid: i32) -> Vec<i32> {
     children.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
+/// A process other than `except` that has this pipe open, and is a program of its own by now.
+pub fn holder_of(pipe: &impl std::os::fd::AsRawFd, except: &[i32]) -> Option<i32> {
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", pipe.as_raw_fd())).ok()?;
+    let command = |pid: i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let known: Vec<_> = except.iter().map(|pid| command(*pid)).collect();
+    let pids = std::fs::read_dir("/proc")
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let has = |pid: &i32| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        fds.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|found| found == link)
+    };
+    pids.filter(|pid| !except.contains(pid) && !known.contains(&command(*pid))).find(has)
+}
+
 /// A process and its descendants.
 pub fn family_of(pid: i32) -> Vec<i32> {
     let mut family = vec![pid];

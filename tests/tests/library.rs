@@ -216,10 +216,11 @@ fn a_helper_that_waits_for_an_image_ends_with_its_caller() {
     let dir = host::workdir();
     let other = dir.path().join("other");
     library::compile("examples/restart.c", &other, Linked::Archive, &[]);
-    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
     let mut caller = library::program(&other).stdin(reader).spawn().expect("the program runs");
-    let pid = caller.id().cast_signed();
-    let helper = || host::child_of(pid).and_then(host::child_of);
+    // The helper of a restart is nobody's child; it has the pipe that the image is to come from.
+    let others = [caller.id().cast_signed(), std::process::id().cast_signed()];
+    let helper = || host::holder_of(&writer, &others);
     wait::until("the helper to be there", || helper().is_some());
     let helper = helper().expect("the helper");
     caller.kill().expect("the program can be killed");

@@ -24,6 +24,10 @@ KIND(socketpairs, "streams, datagrams and packets with what is in them, options,
 	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, packets));
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, shut));
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, deserted));
+	int orphaned[2];
+	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, orphaned));
+	MUST(send(orphaned[1], "bye", 3, 0));
+	MUST(close(orphaned[1]));
 	int alone = MUST(socket(AF_UNIX, SOCK_DGRAM, 0));
 	fill(data, LONG, 1);
 	MUST(write(stream[0], data, LONG));
@@ -57,6 +61,8 @@ KIND(socketpairs, "streams, datagrams and packets with what is in them, options,
 	must_read(datagrams[1], "twotwo", "the second datagram");
 	must_read(packets[0], "first", "the first packet");
 	must_read(packets[0], "2", "the second packet");
+	must_read(orphaned[0], "bye", "a packet of one who is gone");
+	CHECK_EQ(read(orphaned[0], back, 1), 0, "the end of packets");
 	CHECK_EQ(read(packets[0], back, 1), -1, "a read of nothing without waiting");
 	must_read(shut[1], "the last word", "a stream that is shut");
 	CHECK_EQ(read(shut[1], back, 1), 0, "the end of a stream that is shut");

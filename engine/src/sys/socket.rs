@@ -94,13 +94,22 @@ pub fn peek_stream(fd: &OwnedFd, len: usize) -> io::Result<Queue> {
 }
 
 /// Looks at the packets that are to be read, without taking them.
+///
+/// # Errors
+/// `E2BIG` when there is no end of them.
 pub fn peek_packets(fd: &OwnedFd) -> io::Result<Queue> {
+    /// More than any queue holds (net.unix.max_dgram_qlen, and what fits into a buffer).
+    const MOST: usize = 1 << 20;
     let mut queue = Queue::default();
+    // Nothing at all is the end there, over and over.
+    let ends_with_nothing = option(fd, libc::SO_TYPE)? == libc::SOCK_SEQPACKET;
     let before = option(fd, SO_PEEK_OFF)?;
     // From here on every look begins behind the one before; it is the one way to see more than the first.
     set_option(fd, SO_PEEK_OFF, 0)?;
     let result = loop {
         match receive(fd, 0, &mut queue.rights) {
+            Ok(piece) if piece.is_empty() && ends_with_nothing => break Ok(()),
+            Ok(_) if queue.pieces.len() == MOST => break Err(io::Error::from_raw_os_error(libc::E2BIG)),
             Ok(piece) => queue.pieces.push(piece),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
             Err(error) => break Err(error),
@@ -216,6 +225,14 @@ mod tests {
         }
         assert_eq!(option(&b, SO_PEEK_OFF).unwrap(), -1);
         assert_eq!(peek_packets(&a).unwrap(), Queue::default());
+    }
+
+    #[test]
+    fn packets_have_an_end_when_their_sender_is_gone() {
+        let (a, b) = pair(libc::SOCK_SEQPACKET, 0).unwrap();
+        send(&a, b"last words").unwrap();
+        drop(a);
+        assert_eq!(peek_packets(&b).unwrap().pieces, [b"last words".to_vec()]);
     }
 
     #[test]
