@@ -9,10 +9,23 @@ use std::time::{Duration, Instant};
 use crate::step::{build_engine, step};
 use crate::tools;
 
-/// A program with a thread, a dictionary and an open log, which numbers its lines: a gap or a repeat would show.
+/// A program with a child, a thread, a dictionary and an open log. The child counts, the parent numbers its lines: a gap or a
+/// repeat of either would show.
 const PROGRAM: &str = "\
 import os, threading, time
 os.closerange(3, 1024)
+theirs, ours = os.pipe()
+if os.fork() == 0:
+    n = 0
+    while True:
+        n += 1
+        try:
+            os.write(ours, b'%d\\n' % n)
+        except BrokenPipeError:
+            os._exit(0)
+        time.sleep(0.1)
+os.close(ours)
+child = os.fdopen(theirs)
 seen = {}
 def fill():
     n = 0
@@ -22,8 +35,9 @@ def fill():
         time.sleep(0.001)
 threading.Thread(target=fill, daemon=True).start()
 for line in range(1, 1000):
-    print(f'line {line}  pid {os.getpid()}  {threading.active_count()} threads  {len(seen)} squares', flush=True)
-    time.sleep(0.1)
+    count = int(child.readline())
+    print(f'line {line}  pid {os.getpid()}  {threading.active_count()} threads  '
+          f'{len(seen)} squares  the child counts {count}', flush=True)
 ";
 
 /// How long the demo waits for the program to write a line before it calls it lost.
@@ -42,8 +56,9 @@ pub fn run() -> Result<()> {
 
 fn journey(stasis: &Path, dir: &Path) -> Result<()> {
     let log = dir.join("log");
-    let mut program =
-        step("start a program: python3 with a thread, writing numbered lines to a file", || {
+    let mut program = step(
+        "start a program: python3 with a thread, a child that counts, and a file of numbered lines",
+        || {
             let python = Command::new("python3")
                 .args(["-c", PROGRAM])
                 .current_dir(dir)
@@ -52,7 +67,8 @@ fn journey(stasis: &Path, dir: &Path) -> Result<()> {
                 .spawn()
                 .context("cannot start python3")?;
             Ok(Running(Some(python)))
-        })?;
+        },
+    )?;
     wait_for_lines(&log, 5)?;
     let pid = program.0.as_ref().map(Child::id).context("the program is gone")?.to_string();
     say(dir, stasis, &["checkpoint", &pid, "-o", "counter.stasis", "--kill"])?;
@@ -69,11 +85,14 @@ fn journey(stasis: &Path, dir: &Path) -> Result<()> {
     }
     drop(restored);
     for (index, line) in lines(&log)?.iter().enumerate() {
-        if !line.starts_with(&format!("line {}  pid {pid}  2 threads", index + 1)) {
-            bail!("line {} of the log is out of order: {line}", index + 1);
+        let number = index + 1;
+        let is_next = line.starts_with(&format!("line {number}  pid {pid}  2 threads"))
+            && line.ends_with(&format!("the child counts {number}"));
+        if !is_next {
+            bail!("line {number} of the log is out of order: {line}");
         }
     }
-    println!("    every line is there once, written by pid {pid} throughout");
+    println!("    every line is there once, written by pid {pid} throughout, and the child counted on");
     Ok(())
 }
 
