@@ -1,7 +1,5 @@
 //! Records by owner, as a list of visible rows: only this list and 32 bytes a record are kept.
 
-use std::collections::HashMap;
-
 /// Nodes with more children than this start folded.
 const MANY: u32 = 64;
 
@@ -25,7 +23,8 @@ pub struct Node {
 pub struct Tree {
     /// In the order of the file.
     pub nodes: Vec<Node>,
-    objects: HashMap<u32, u32>,
+    /// Objects by number, and the nodes that define them.
+    objects: Vec<(u32, u32)>,
     /// Nodes by parent, those of one parent in the order of the file.
     by_parent: Vec<u32>,
     /// Owner of each node; itself for those at the top.
@@ -42,32 +41,34 @@ impl Tree {
     /// Takes the nodes in the order of the file.
     pub fn new(nodes: Vec<Node>) -> Self {
         let count = nodes.len();
-        let mut objects = HashMap::new();
+        // Flat lists throughout: of a million records, a list or a map for each is what memory goes to.
+        let defined = || nodes.iter().zip(0u32..).filter(|(node, _)| node.id != 0);
+        let mut objects: Vec<(u32, u32)> = Vec::with_capacity(defined().count());
+        objects.extend(defined().map(|(node, at)| (node.id, at)));
+        objects.sort_unstable();
+        objects.dedup_by_key(|object| object.0);
         let mut owner: Vec<u32> = Vec::with_capacity(count);
-        let mut below: Vec<Vec<u32>> = vec![Vec::new(); count];
-        let mut top = Vec::new();
-        for (at, node) in nodes.iter().enumerate() {
-            let at = at as u32;
+        let mut children: Vec<u32> = vec![0; count];
+        for (node, at) in nodes.iter().zip(0u32..) {
             // An owner stands before what it owns, so there are no circles.
-            let parent = objects.get(&node.parent).copied().filter(|_| node.parent != 0);
+            let parent = find(&objects, node.parent).filter(|parent| *parent < at);
             owner.push(parent.unwrap_or(at));
-            match parent.and_then(|parent| below.get_mut(parent as usize)) {
-                Some(list) => list.push(at),
-                None => top.push(at),
-            }
-            if node.id != 0 {
-                objects.entry(node.id).or_insert(at);
+            if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent as usize)) {
+                *siblings += 1;
             }
         }
-        let children: Vec<u32> = below.iter().map(|list| list.len() as u32).collect();
         let folded = children.iter().map(|count| *count > MANY).collect();
+        let below = Below::new(&owner, &children);
         let mut order: Vec<(u32, u8, u32)> = Vec::with_capacity(count);
-        let mut stack: Vec<(u32, u8)> = top.iter().rev().map(|at| (*at, 0)).collect();
+        let is_top = |(owner, at): (&u32, u32)| (*owner == at).then_some((at, 0));
+        let mut stack: Vec<(u32, u8)> = owner.iter().zip(0u32..).filter_map(is_top).collect();
+        stack.reverse();
         while let Some((at, depth)) = stack.pop() {
             order.push((at, depth, 0));
-            let list = below.get(at as usize).map(Vec::as_slice).unwrap_or_default();
+            let list = below.of(at, &children);
             stack.extend(list.iter().rev().map(|child| (*child, depth.saturating_add(1))));
         }
+        drop(below);
         // What is below a node ends where the depth comes back to its own.
         let mut open: Vec<usize> = Vec::new();
         for at in 0..=order.len() {
@@ -84,7 +85,6 @@ impl Tree {
         }
         let mut by_parent: Vec<u32> = (0..count as u32).collect();
         by_parent.sort_by_key(|at| nodes.get(*at as usize).map_or(0, |node| node.parent));
-        drop(below);
         let visible = Vec::with_capacity(count);
         let mut tree = Self { nodes, objects, by_parent, owner, order, children, folded, visible };
         tree.refresh();
@@ -106,7 +106,7 @@ impl Tree {
 
     /// Node that defines an object.
     pub fn object(&self, id: u32) -> Option<u32> {
-        self.objects.get(&id).copied().filter(|_| id != 0)
+        find(&self.objects, id)
     }
 
     /// Node in the order of the file.
@@ -170,6 +170,45 @@ impl Tree {
             let folded = self.folded.get(node as usize).copied().unwrap_or(false);
             at += 1 + if folded { below as usize } else { 0 };
         }
+    }
+}
+
+/// Node that defines an object, 0 being none.
+fn find(objects: &[(u32, u32)], id: u32) -> Option<u32> {
+    let place = objects.binary_search_by_key(&id, |object| object.0).ok().filter(|_| id != 0)?;
+    objects.get(place).map(|object| object.1)
+}
+
+/// What each node owns, one list behind the other.
+struct Below {
+    /// Where the list of a node ends.
+    ends: Vec<u32>,
+    lists: Vec<u32>,
+}
+
+impl Below {
+    fn new(owner: &[u32], children: &[u32]) -> Self {
+        let mut total = 0;
+        let mut ends: Vec<u32> = Vec::with_capacity(children.len());
+        for count in children {
+            ends.push(total);
+            total += count;
+        }
+        let mut lists = vec![0; total as usize];
+        for (owner, at) in owner.iter().zip(0u32..).filter(|(owner, at)| **owner != *at) {
+            let Some(end) = ends.get_mut(*owner as usize) else { continue };
+            if let Some(slot) = lists.get_mut(*end as usize) {
+                *slot = at;
+            }
+            *end += 1;
+        }
+        Self { ends, lists }
+    }
+
+    fn of(&self, node: u32, children: &[u32]) -> &[u32] {
+        let end = self.ends.get(node as usize).copied().unwrap_or(0);
+        let count = children.get(node as usize).copied().unwrap_or(0);
+        self.lists.get((end - count) as usize..end as usize).unwrap_or_default()
     }
 }
 
