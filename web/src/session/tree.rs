@@ -1,4 +1,4 @@
-//! Records by owner, as a list of visible rows: only this list and 32 bytes a record are kept.
+//! Records by owner, as a list of visible rows: flat lists alone, some 60 bytes a record.
 
 /// Nodes with more children than this start folded.
 const MANY: u32 = 64;
