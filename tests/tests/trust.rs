@@ -366,13 +366,18 @@ fn everything_that_cannot_be_carried_over_is_named_at_once_and_can_be_allowed() 
 }
 
 #[test]
-fn a_pipe_that_somebody_else_has_too_is_not_quietly_cut_in_two() {
+fn a_pipe_or_socket_that_somebody_else_has_too_is_not_quietly_cut_in_two() {
     let dir = host::workdir();
     let mut victim = Program::victim(VICTIM, "sharedpipe", dir.path()).expect("the victim gets ready");
     let child = child_of(dir.path());
     let image = dir.path().join("image.stasis");
     let alone = checkpoint(victim.pid(), &image, &["--allow", "children"]);
-    alone.refused(&[&format!("process {child} outside has this pipe too")]);
+    alone.refused(
+        &["pipe", "socket"]
+            .map(|what| format!("process {child} outside has this {what} too"))
+            .each_ref()
+            .map(String::as_str),
+    );
     assert!(!image.exists());
     victim.go();
     victim.finish().must_be_intact();

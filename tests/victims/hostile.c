@@ -1,5 +1,6 @@
 /* Targets that cannot or must not be checkpointed. */
 #include "victim.h"
+#include <sys/socket.h>
 #include <sys/inotify.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -83,11 +84,12 @@ KIND(vforked, "in the middle of a vfork, whose child is to be killed")
 	wait_for_go();
 }
 
-KIND(sharedpipe, "both ends of a pipe, which a child has too; the child's pid is in `child`")
+KIND(sharedpipe, "both ends of a pipe and of a socket pair, which a child has too; the child's pid is in `child`")
 {
-	int ends[2], told[2];
+	int ends[2], told[2], pair[2];
 	MUST(pipe2(ends, O_CLOEXEC));
 	MUST(pipe2(told, O_CLOEXEC));
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 	pid_t child = MUST(fork());
 	if (!child) {
 		close_range(0, ends[0] - 1, 0);
@@ -105,4 +107,6 @@ KIND(sharedpipe, "both ends of a pipe, which a child has too; the child's pid is
 	char byte = 0;
 	CHECK(read(ends[0], &byte, 1) == 1 && byte == 'x', "what the child writes");
 	waitpid(child, NULL, 0);
+	CHECK_EQ(write(pair[0], "y", 1), 1, "a write to a socket");
+	CHECK(read(pair[1], &byte, 1) == 1 && byte == 'y', "what came through a socket");
 }

@@ -86,31 +86,33 @@ pub fn settle(met: &Met, tree: &mut Tree, survey: &mut Survey, contents: &mut Co
     let holders = procfs::holders_of("socket", &links, &[members, &[std::process::id() as i32]].concat());
     let diag: BTreeMap<u32, io::Result<sock_diag::UnixSocket>> =
         known.keys().map(|inode| (*inode, sock_diag::unix(*inode))).collect();
-    let peer_of = |inode: u32| diag.get(&inode)?.as_ref().ok()?.peer;
+    let peer_of = |inode: u32| diag.get(&inode)?.as_ref().ok()?.peer.filter(|peer| *peer != 0);
+    let outside = |inode: u32| match diag.get(&inode) {
+        Some(Ok(_)) if peer_of(inode).is_some_and(|peer| peer_of(peer) != Some(inode)) => {
+            Some("the other end of this socket is outside".to_owned())
+        }
+        Some(Ok(_)) => {
+            holders.get(&inode.into()).map(|pid| format!("process {pid} outside has this socket too"))
+        }
+        Some(Err(error)) => Some(format!("the kernel does not tell its peer (sock_diag: {error})")),
+        None => Some("it is not known to sock_diag".to_owned()),
+    };
+    let reasons: BTreeMap<u32, String> =
+        known.keys().filter_map(|inode| Some((*inode, outside(*inode)?))).collect();
     for (file, open) in &met.seen {
         let inode = inode_of(open);
         let is_socket = open.stat.st_mode & libc::S_IFMT == libc::S_IFSOCK;
         let Some(id) = known.get(&inode).filter(|_| is_socket) else { continue };
-        let outside = match diag.get(&inode) {
-            Some(Ok(info)) => match info.peer {
-                Some(peer @ 1..) if peer_of(peer) != Some(inode) => {
-                    Some("the other end of this socket is outside".to_owned())
-                }
-                _ => {
-                    holders.get(&inode.into()).map(|pid| format!("process {pid} outside has this socket too"))
-                }
-            },
-            Some(Err(error)) => Some(format!("the kernel does not tell its peer (sock_diag: {error})")),
-            None => Some("it is not known to sock_diag".to_owned()),
-        };
-        if let Some(outside) = outside {
-            lead_outside(tree, survey, *file, open, &outside);
+        // One end of a pair is of no use without the other.
+        let own = reasons.get(&inode).cloned();
+        let of_peer = || Some(format!("of its other end: {}", reasons.get(&peer_of(inode)?)?));
+        if let Some(why) = own.or_else(of_peer) {
+            lead_outside(tree, survey, *file, open, &why);
             continue;
         }
         let info = diag.get(&inode).and_then(|info| info.as_ref().ok().copied()).unwrap_or_default();
-        let peer = info.peer.filter(|peer| *peer != 0);
         if let Some(Object::Socket(socket)) = tree.objects.get_mut(id) {
-            socket.peer = peer.and_then(|peer| known.get(&peer).copied()).unwrap_or(0);
+            socket.peer = peer_of(inode).and_then(|peer| known.get(&peer).copied()).unwrap_or(0);
             socket.state = match info.peer {
                 None => UNCONNECTED,
                 Some(0) => DISCONNECTED,
