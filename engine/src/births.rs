@@ -186,8 +186,7 @@ fn leaderless(tasks: &[TaskState], outer: Session) -> Result<Vec<(u32, usize)>, 
 pub struct Stubs(Vec<Option<Stub>>);
 
 impl Stubs {
-    /// Makes all processes. `root` is the first one, emptied; it forks the others. `nth` of a process is its place among
-    /// `tasks`.
+    /// Makes all processes. `root` is the first one, emptied; it and its children fork the others.
     ///
     /// # Errors
     /// `EEXIST` in a [`StubError::Call`] when an id is taken.
