@@ -198,10 +198,7 @@ impl Stubs {
         }
         if tasks.len() > 1 {
             // One who ignores SIGCHLD has no zombies, and whoever called us may do so.
-            let root = stubs.at(0)?;
-            let default = root.put(0, &[0; 32])?;
-            let args = [libc::SIGCHLD as u64, default, 0, 8];
-            root.call(Call::new("resetting SIGCHLD", libc::SYS_rt_sigaction, &args))?;
+            stubs.at(0)?.reset_signal(libc::SIGCHLD)?;
         }
         let places: BTreeMap<Id, usize> = tasks.iter().enumerate().map(|(i, t)| (t.id, i)).collect();
         for step in &plan.steps {

@@ -322,8 +322,7 @@ fn capture_family(
     }
     let mut met = files::Met::default();
     let mut ids = BTreeMap::new();
-    let parents: BTreeMap<i32, i32> =
-        names.keys().filter_map(|pid| Some((*pid, family.parent_of(*pid)?))).collect();
+    let parents = &family.parents;
     let own_parent = |state: &mut TaskState, pid: i32, ids: &BTreeMap<i32, u32>| {
         if let Some(parent) = parents.get(&pid) {
             state.parent = ids.get(parent).copied().unwrap_or(0);

@@ -20,7 +20,7 @@ pub struct Family {
     /// Those that have ended and wait for their parents.
     pub zombies: Vec<Zombie>,
     /// The parent of everybody but the root.
-    parents: BTreeMap<i32, i32>,
+    pub parents: BTreeMap<i32, i32>,
 }
 
 /// A process that has ended.
@@ -100,11 +100,6 @@ impl Family {
             }
         }
         Err(TargetError::Busy(root).into())
-    }
-
-    /// The parent of a process of the tree; nothing for the root.
-    pub fn parent_of(&self, pid: i32) -> Option<i32> {
-        self.parents.get(&pid).copied()
     }
 
     /// Ids of all processes: as we see them, and as they see themselves.
@@ -228,10 +223,10 @@ mod tests {
             drop(family);
             std::thread::yield_now();
         };
-        assert_eq!((family.members[0].pid, family.parent_of(pid)), (pid, None));
+        assert_eq!((family.members[0].pid, family.parents.get(&pid)), (pid, None));
         let [_, child_of_it, grandchild] = family.members.as_slice() else { unreachable!() };
-        assert_eq!(family.parent_of(child_of_it.pid), Some(pid));
-        assert_eq!(family.parent_of(grandchild.pid), Some(child_of_it.pid));
+        assert_eq!(family.parents.get(&child_of_it.pid), Some(&pid));
+        assert_eq!(family.parents.get(&grandchild.pid), Some(&child_of_it.pid));
         assert_eq!((family.zombies[0].parent, family.sharing().unwrap()), (pid, Vec::new()));
         assert_eq!(family.names().len(), family.members.len() + 1);
         family.kill().unwrap();

@@ -334,11 +334,7 @@ impl Stub {
             ptrace::set_regs(self.pid, &regs).map_err(control("setting registers"))?;
         } else {
             // The signal's own action, and no core dump a second time.
-            let default = self.put(0, &[0; 32])?;
-            let args = [signal as u64, default, 0, 8];
-            self.call(
-                Call::new("resetting a signal", libc::SYS_rt_sigaction, &args).forgiving(&[libc::EINVAL]),
-            )?;
+            self.reset_signal(signal)?;
             // From here on its memory may be out of our reach.
             let args = [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0];
             self.stepped(self.pid, &Call::new("dumpable", libc::SYS_prctl, &args))?;
@@ -356,6 +352,14 @@ impl Stub {
         }
         self.armed = false;
         Ok(())
+    }
+
+    /// Gives a signal its default action; EINVAL, for those that have no other, is no failure.
+    pub fn reset_signal(&mut self, signal: i32) -> Result<(), StubError> {
+        let default = self.put(0, &[0; 32])?;
+        let args = [signal as u64, default, 0, 8];
+        let reset = Call::new(format!("resetting signal {signal}"), libc::SYS_rt_sigaction, &args);
+        self.call(reset.forgiving(&[libc::EINVAL])).map(drop)
     }
 
     /// Takes a pending signal away, as often as it is there.

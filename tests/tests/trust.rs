@@ -156,26 +156,32 @@ fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
+/// Checkpoints a victim and kills a process when the engine has come to `step`: there is a sound image or none, and an error.
+#[track_caller]
+fn killed_meanwhile(step: &str, dir: &Path, victim: &Program, whom: i32) {
+    let image = dir.join("image.stasis");
+    let pid = victim.pid().to_string();
+    let mut engine = paused_at(step, stasis(["checkpoint", &pid, "-o"]).arg(&image));
+    send(whom, Signal::SIGKILL);
+    send(pid_of(&engine), Signal::SIGCONT);
+    let status = end_of(&mut engine, step);
+    // Once a process was captured, the image is as good as if it had died a moment later.
+    assert_eq!(status.success(), image.exists(), "{step}: the engine ended with {status}");
+    assert!(status.code().is_some_and(|code| code != 101), "{step}: the engine ended with {status}");
+    if status.success() {
+        run(stasis(["validate"]).arg(&image)).succeeded();
+    } else {
+        assert_eq!(left_in(dir), [""; 0], "{step}");
+    }
+}
+
 #[test]
 fn a_target_that_dies_in_the_middle_is_an_error_and_leaves_no_image() {
     for step in steps_of("checkpoint") {
         let dir = host::workdir();
-        let image = dir.path().join("image.stasis");
         let mut victim = Program::victim(VICTIM, "idle", dir.path()).expect("the victim gets ready");
-        let pid = victim.pid().to_string();
-        let mut engine = paused_at(&step, stasis(["checkpoint", &pid, "-o"]).arg(&image));
-        send(victim.pid(), Signal::SIGKILL);
-        send(pid_of(&engine), Signal::SIGCONT);
-        let status = end_of(&mut engine, &step);
+        killed_meanwhile(&step, dir.path(), &victim, victim.pid());
         victim.wait();
-        // Once the process was captured, its image is as good as if it had died a moment later.
-        assert_eq!(status.success(), image.exists(), "{step}: the engine ended with {status}");
-        assert!(status.code().is_some_and(|code| code != 101), "{step}: the engine ended with {status}");
-        if status.success() {
-            run(stasis(["validate"]).arg(&image)).succeeded();
-        } else {
-            assert_eq!(left_in(dir.path()), [""; 0], "{step}");
-        }
     }
 }
 
@@ -183,20 +189,9 @@ fn a_target_that_dies_in_the_middle_is_an_error_and_leaves_no_image() {
 fn a_child_that_dies_in_the_middle_takes_nobody_with_it() {
     for step in steps_of("checkpoint") {
         let dir = host::workdir();
-        let image = dir.path().join("image.stasis");
         let mut victim = Program::victim(VICTIM, "lonely", dir.path()).expect("the victim gets ready");
-        let pid = victim.pid().to_string();
-        let mut engine = paused_at(&step, stasis(["checkpoint", &pid, "-o"]).arg(&image));
-        send(host::child_of(victim.pid()).expect("a child"), Signal::SIGKILL);
-        send(pid_of(&engine), Signal::SIGCONT);
-        let status = end_of(&mut engine, &step);
-        assert_eq!(status.success(), image.exists(), "{step}: the engine ended with {status}");
-        assert!(status.code().is_some_and(|code| code != 101), "{step}: the engine ended with {status}");
-        if status.success() {
-            run(stasis(["validate"]).arg(&image)).succeeded();
-        } else {
-            assert_eq!(left_in(dir.path()), [""; 0], "{step}");
-        }
+        let child = host::child_of(victim.pid()).expect("a child");
+        killed_meanwhile(&step, dir.path(), &victim, child);
         victim.go();
         assert_eq!(victim.finish(), Verdict::Intact, "{step}");
     }

@@ -92,6 +92,13 @@ impl Met {
     }
 }
 
+impl Open {
+    /// What it is called in a reason to refuse.
+    pub fn label(&self) -> String {
+        format!("descriptor {} ({})", self.fd, self.link.escape_ascii())
+    }
+}
+
 /// Captures the descriptor table; returns the object it became.
 pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     let pid = c.target.pid;
@@ -203,7 +210,6 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
         let dup = open.dup.try_clone().map_err(CaptureError::read(format!("descriptor {fd}"), pid))?;
         c.inode(dup, &open.link, inodes::OPEN).map_err(CaptureError::read(format!("descriptor {fd}"), pid))
     };
-    let label = || format!("descriptor {fd} ({})", open.link.escape_ascii());
     if flags & libc::O_PATH as u32 != 0 {
         (file.kind, file.object) = (PATH, named(c)?);
         return Ok(Some(file));
@@ -231,7 +237,7 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
             c.survey.lose(
                 Loss::Device,
                 pid,
-                format!("{}: a device", label()),
+                format!("{}: a device", open.label()),
                 "close it before the checkpoint",
             );
             return Ok(None);
@@ -244,7 +250,7 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
             }
             Err(why) => {
                 let hint = "close the connection before the checkpoint";
-                c.survey.lose(Loss::Socket, pid, format!("{}: {why}", label()), hint);
+                c.survey.lose(Loss::Socket, pid, format!("{}: {why}", open.label()), hint);
                 return Ok(None);
             }
         },
@@ -255,7 +261,7 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
                 c.tree.objects.insert(file.object, object);
             }
             None => {
-                let what = format!("{}: this kind of descriptor is not carried over", label());
+                let what = format!("{}: this kind of descriptor is not carried over", open.label());
                 c.survey.lose(Loss::Descriptor, pid, what, "close it before the checkpoint");
                 return Ok(None);
             }
@@ -269,6 +275,20 @@ pub fn external(tree: &mut Tree, kind: u32, link: &[u8]) -> Id {
     let id = tree.new_id();
     tree.objects.insert(id, Object::External(External { kind, pad: 0, description: link.to_vec() }));
     id
+}
+
+/// Makes a description one whose other end lies outside: what it was of is not carried over.
+pub fn lead_outside(tree: &mut Tree, file: Id, kind: u32, link: &[u8]) {
+    let object = external(tree, kind, link);
+    if let Some(f) = tree.files.get_mut(&file) {
+        tree.objects.remove(&f.object);
+        (f.kind, f.object) = (EXTERNAL, object);
+    }
+}
+
+/// Whether some process of the tree has a description as standard input, output or error.
+pub fn is_standard(tree: &Tree, file: Id) -> bool {
+    numbers_of(tree, file).into_iter().any(|fd| fd <= 2)
 }
 
 fn is_terminal(open: &Open) -> bool {
@@ -319,6 +339,13 @@ impl Opened {
     }
 }
 
+/// What is made with two ends at once, until both have their descriptions.
+#[derive(Debug, Default)]
+struct Pairs {
+    pipes: pipes::Pairs,
+    sockets: sockets::Pairs,
+}
+
 /// How descriptors with an outside end are found.
 #[derive(Debug, Default)]
 pub struct Redirects {
@@ -356,8 +383,7 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
         return Err(RestoreError::Files(complaints));
     }
     open_mapped(tree, &mut opened)?;
-    let mut pipe_pairs = pipes::Pairs::default();
-    let mut socket_pairs = sockets::Pairs::default();
+    let mut pairs = Pairs::default();
     for (id, file) in &tree.files {
         let numbers = numbers_of(tree, *id);
         let fd = match numbers.iter().find_map(|n| redirects.paths.get(n)) {
@@ -374,16 +400,11 @@ pub fn open_all(tree: &Tree, redirects: &Redirects, force: bool) -> Result<Opene
                     numbers
                 )))?
             }
-            None => match tree.objects.get(&file.object) {
-                Some(Object::Socket(socket)) if file.kind == LOCAL_SOCKET => {
-                    socket_pairs.open(tree, file, socket, &mut opened)?
-                }
-                _ => open_file(tree, file, &numbers, redirects, &mut opened, &mut pipe_pairs)?,
-            },
+            None => open_file(tree, file, &numbers, redirects, &mut opened, &mut pairs)?,
         };
         opened.files.insert(*id, fd);
     }
-    pipe_pairs.finish(tree, &mut opened);
+    pairs.pipes.finish(tree, &mut opened);
     Ok(opened)
 }
 
@@ -435,7 +456,7 @@ fn open_file(
     numbers: &[u32],
     redirects: &Redirects,
     opened: &mut Opened,
-    pairs: &mut pipes::Pairs,
+    pairs: &mut Pairs,
 ) -> Result<OwnedFd, RestoreError> {
     let gone =
         || RestoreError::Host(format!("descriptor {numbers:?} leads to an object that is not in the image"));
@@ -455,7 +476,11 @@ fn open_file(
             _ => Err(gone()),
         },
         PIPE | FIFO => match tree.objects.get(&file.object) {
-            Some(Object::Pipe(pipe)) => pairs.open(tree, file, pipe, opened),
+            Some(Object::Pipe(pipe)) => pairs.pipes.open(tree, file, pipe, opened),
+            _ => Err(gone()),
+        },
+        LOCAL_SOCKET => match tree.objects.get(&file.object) {
+            Some(Object::Socket(socket)) => pairs.sockets.open(tree, file, socket, opened),
             _ => Err(gone()),
         },
         _ => anon::open(file, tree.objects.get(&file.object).ok_or_else(gone)?),

@@ -110,41 +110,29 @@ fn settle_one(
                     into.streams.push((id, bytes));
                 }
                 None => {
-                    let what = format!(
-                        "descriptor {} ({}): its contents cannot be read",
-                        first.fd,
-                        first.link.escape_ascii()
-                    );
+                    let what = format!("{}: its contents cannot be read", first.label());
                     survey.lose(Loss::ForeignPipe, first.pid, what, "");
                 }
             }
         }
         return;
     }
-    let standard = |file: Id| tree.tables.values().flatten().any(|fd| fd.file == file && fd.fd <= 2);
-    let to_outside = ends.iter().any(|(file, _)| standard(*file));
+    let to_outside = ends.iter().any(|(file, _)| files::is_standard(tree, *file));
     tree.objects.remove(&id);
     for (file, open) in ends {
         if to_outside {
-            lead_outside(tree, *file, open);
+            files::lead_outside(tree, *file, files::OUTER_PIPE, &open.link);
             continue;
         }
         let outside = match holder {
             Some(pid) => format!("process {pid} outside has this pipe too"),
             None => "the other end of this pipe is outside".to_owned(),
         };
-        let what = format!("descriptor {} ({}): {outside}", open.fd, open.link.escape_ascii());
+        let what = format!("{}: {outside}", open.label());
         let hint = "checkpoint the processes on both ends together, by a common parent of theirs";
         if survey.lose(Loss::ForeignPipe, open.pid, what, hint) {
-            lead_outside(tree, *file, open);
+            files::lead_outside(tree, *file, files::OUTER_PIPE, &open.link);
         }
-    }
-}
-
-fn lead_outside(tree: &mut Tree, file: Id, open: &Open) {
-    let object = files::external(tree, files::OUTER_PIPE, &open.link);
-    if let Some(f) = tree.files.get_mut(&file) {
-        (f.kind, f.object) = (files::EXTERNAL, object);
     }
 }
 

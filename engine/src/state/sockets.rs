@@ -107,7 +107,12 @@ pub fn settle(met: &Met, tree: &mut Tree, survey: &mut Survey, contents: &mut Co
         let own = reasons.get(&inode).cloned();
         let of_peer = || Some(format!("of its other end: {}", reasons.get(&peer_of(inode)?)?));
         if let Some(why) = own.or_else(of_peer) {
-            lead_outside(tree, survey, *file, open, &why);
+            let hint = "close the connection before the checkpoint";
+            let what = format!("{}: {why}", open.label());
+            // As standard input, output or error it is the caller's of the restart.
+            if files::is_standard(tree, *file) || survey.lose(Loss::Socket, open.pid, what, hint) {
+                files::lead_outside(tree, *file, files::SOCKET, &open.link);
+            }
             continue;
         }
         let info = diag.get(&inode).and_then(|info| info.as_ref().ok().copied()).unwrap_or_default();
@@ -127,27 +132,10 @@ pub fn settle(met: &Met, tree: &mut Tree, survey: &mut Survey, contents: &mut Co
                     }
                 }
                 Err(why) => {
-                    let what = format!("{}: {why}", label(open));
+                    let what = format!("{}: {why}", open.label());
                     survey.lose(Loss::Socket, open.pid, what, "try again when it has been read");
                 }
             }
-        }
-    }
-}
-
-fn label(open: &Open) -> String {
-    format!("descriptor {} ({})", open.fd, open.link.escape_ascii())
-}
-
-/// As standard input, output or error a socket to somebody outside is the caller's of the restart; else it is refused.
-fn lead_outside(tree: &mut Tree, survey: &mut Survey, file: Id, open: &Open, why: &str) {
-    let standard = tree.tables.values().flatten().any(|fd| fd.file == file && fd.fd <= 2);
-    let hint = "close the connection before the checkpoint";
-    if standard || survey.lose(Loss::Socket, open.pid, format!("{}: {why}", label(open)), hint) {
-        let object = files::external(tree, files::SOCKET, &open.link);
-        if let Some(f) = tree.files.get_mut(&file) {
-            tree.objects.remove(&f.object);
-            (f.kind, f.object) = (files::EXTERNAL, object);
         }
     }
 }
@@ -181,40 +169,43 @@ impl Pairs {
         record: &Socket,
         opened: &mut Opened,
     ) -> Result<OwnedFd, RestoreError> {
-        let failed = |what: &str| RestoreError::io(format!("making a socket again ({what})"));
         let own = match self.made.remove(&file.object) {
             Some(own) => own,
-            None => {
-                if record.family != libc::AF_UNIX as u32 {
-                    return Err(RestoreError::Host("the image has a socket of an unknown family".into()));
-                }
-                let (kind, protocol) = (record.socktype as i32, record.protocol as i32);
-                if record.state == UNCONNECTED {
-                    socket::single(kind, protocol).map_err(failed("socket"))?
-                } else {
-                    let (own, peer) = socket::pair(kind, protocol).map_err(failed("socketpair"))?;
-                    let peer_record = tree.objects.get(&record.peer);
-                    match peer_record {
-                        Some(Object::Socket(other)) if other.peer == file.object => {
-                            self.fill(record.peer, other, &peer, &own, opened)?;
-                            self.fill(file.object, record, &own, &peer, opened)?;
-                            self.made.insert(record.peer, peer);
-                        }
-                        // The peer is gone; it stays until what it had sent is there.
-                        _ => {
-                            self.fill(file.object, record, &own, &peer, opened)?;
-                            opened.gone_peers.push(peer);
-                        }
-                    }
-                    own
-                }
-            }
+            None => self.make(tree, file.object, record, opened)?,
         };
         set_options(&own, record).map_err(failed("options"))?;
         let nonblock = file.flags as i32 & (libc::O_NONBLOCK | libc::O_ASYNC);
         let wanted = nix::fcntl::OFlag::from_bits_truncate(nonblock);
         nix::fcntl::fcntl(&own, nix::fcntl::FcntlArg::F_SETFL(wanted))
             .map_err(RestoreError::nix("setting the flags of a socket"))?;
+        Ok(own)
+    }
+
+    /// Makes a socket; its peer, if it has one, waits for its own description.
+    fn make(
+        &mut self,
+        tree: &Tree,
+        id: Id,
+        record: &Socket,
+        opened: &mut Opened,
+    ) -> Result<OwnedFd, RestoreError> {
+        if record.family != libc::AF_UNIX as u32 {
+            return Err(RestoreError::Host("the image has a socket of an unknown family".into()));
+        }
+        let (kind, protocol) = (record.socktype as i32, record.protocol as i32);
+        if record.state == UNCONNECTED {
+            return socket::single(kind, protocol).map_err(failed("socket"));
+        }
+        let (own, peer) = socket::pair(kind, protocol).map_err(failed("socketpair"))?;
+        self.fill(id, record, &own, &peer, opened)?;
+        match tree.objects.get(&record.peer) {
+            Some(Object::Socket(other)) if other.peer == id => {
+                self.fill(record.peer, other, &peer, &own, opened)?;
+                self.made.insert(record.peer, peer);
+            }
+            // The peer is gone; it stays until what it had sent is there.
+            _ => opened.gone_peers.push(peer),
+        }
         Ok(own)
     }
 
@@ -241,6 +232,10 @@ impl Pairs {
             .insert(id, PipeFill { _read: read, write, size: record.size, packets, socket: true, begun });
         Ok(())
     }
+}
+
+fn failed(what: &str) -> impl FnOnce(io::Error) -> RestoreError {
+    RestoreError::io(format!("making a socket again ({what})"))
 }
 
 /// Sets a buffer's size by the privileged option, which knows no limit, or by the ordinary one. Too small a buffer only
