@@ -3,7 +3,7 @@
 //! * [`proto`]: what page and worker say to each other.
 //! * [`session`], [`desk`]: an opened image, without the browser, and what the worker answers from it.
 //! * [`state`], [`text`]: what the page knows, and how it changes; no web types, so it is tested natively.
-//! * `app`, `components`: the page. `worker`, `source`, `blob`, `http`: the worker. Both only in the browser.
+//! * `app`, `components`: the page, over `browser`. `worker`, `source`, `blob`, `http`: the worker. Both only in the browser.
 //!
 //! The page never sees more of the image than it shows; the worker reads it through a bounded [`cache`].
 #![forbid(unsafe_code)]
@@ -19,6 +19,8 @@ pub mod text;
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 pub mod blob;
+#[cfg(target_arch = "wasm32")]
+mod browser;
 #[cfg(target_arch = "wasm32")]
 mod components;
 #[cfg(target_arch = "wasm32")]

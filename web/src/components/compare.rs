@@ -1,8 +1,8 @@
 //! Another image beside this one.
 
-use super::{Link, act, chosen, offset};
+use super::link::{Link, act, chosen, offset};
 use crate::proto::{Change, Comparison};
-use crate::state::{Action, State};
+use crate::state::{State, compare, memory};
 use crate::text::size;
 use yew::{Html, html};
 
@@ -12,13 +12,13 @@ pub fn view(state: &State, link: &Link) -> Html {
             <p>{ "Choose another image, taken later. Processes are matched by their PIDs, records by what they are about, pages by their addresses." }</p>
             <label class="button primary">{ "Compare with" }
                 <input type="file" id="other" class="hidden-input" onchange={chosen(link, true)} /></label>
-            { state.comparing.map(|(done, total)| html! {
+            { state.compare.running.map(|(done, total)| html! {
                 <p class="row quiet">{ "Comparing " }
                     <progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Comparing"></progress>
                     { format!("{} of {} of memory", size(done), size(total)) }
-                    <button class="small" onclick={act(link, Action::CompareCancel)}>{ "Cancel" }</button></p>
+                    <button class="small" onclick={act(link, compare::Action::Cancel)}>{ "Cancel" }</button></p>
             }).unwrap_or_default() }
-            { match &state.comparison {
+            { match &state.compare.result {
                 Some(comparison) => result(comparison, link),
                 None => html! { <span></span> },
             } }
@@ -34,7 +34,7 @@ fn result(comparison: &Comparison, link: &Link) -> Html {
                 <thead><tr><th>{ "Area" }</th><th>{ "Pages changed" }</th><th>{ "First" }</th></tr></thead>
                 <tbody>{ for comparison.areas.iter().map(|area| html! {
                     <tr><th scope="row">{ &area.label }</th><td>{ format!("{} of {}", area.pages, area.compared) }</td>
-                        <td><button class="link mono" onclick={act(link, Action::Address { mm: area.mm, address: area.first })}>{ format!("{:#x}", area.first) }</button></td></tr>
+                        <td><button class="link mono" onclick={act(link, memory::Action::Address { mm: area.mm, address: area.first })}>{ format!("{:#x}", area.first) }</button></td></tr>
                 }) }</tbody>
             </table>
             <ul class="changes">{ for comparison.changes.iter().map(|change| self::change(change, link)) }</ul>

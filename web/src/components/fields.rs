@@ -1,8 +1,9 @@
 //! The record that is selected, and its fields.
 
-use super::{Link, act, nothing};
+use super::link::{Link, act};
+use super::subject::nothing;
 use crate::proto::{FieldRow, Space};
-use crate::state::{Action, State};
+use crate::state::{State, memory, record};
 use crate::text::size;
 use yew::{Html, classes, html};
 
@@ -15,7 +16,7 @@ pub fn view(state: &State, link: &Link) -> Html {
         <div class="record">
             <nav class="owners" aria-label="Owners">
                 { for record.owners.iter().map(|(label, at)| html! {
-                    <button class="link" onclick={act(link, Action::GoTo(*at))}>{ label }</button>
+                    <button class="link" onclick={act(link, record::Action::GoTo(*at))}>{ label }</button>
                 }) }
             </nav>
             <h2 id="record-name">{ &record.name }<small class="quiet">{ format!(" type {}", record.kind) }</small></h2>
@@ -26,10 +27,10 @@ pub fn view(state: &State, link: &Link) -> Html {
             { match record.contents {
                 Some((at, len, owner, vaddr)) => html! {
                     <p class="row">
-                        <button onclick={act(link, Action::Select { offset: at, len })} disabled={len == 0}>
+                        <button onclick={act(link, record::Action::Select { offset: at, len })} disabled={len == 0}>
                             { format!("Stored bytes: {} at {at:#x}", size(len)) }
                         </button>
-                        <button onclick={act(link, Action::Address { mm: owner, address: vaddr })}>{ format!("Pages at {vaddr:#x}") }</button>
+                        <button onclick={act(link, memory::Action::Address { mm: owner, address: vaddr })}>{ format!("Pages at {vaddr:#x}") }</button>
                     </p>
                 },
                 None => html! { <span></span> },
@@ -52,15 +53,15 @@ fn row(field: &FieldRow, selected: bool, link: &Link) -> Html {
         field.frame.then_some("frame"),
         field.element.then_some("element")
     );
-    let select = act(link, Action::Select { offset: field.offset, len: field.len });
+    let select = act(link, record::Action::Select { offset: field.offset, len: field.len });
     html! {
         <tr {class} data-field={field.name.clone()}>
             <th scope="row"><button class="link" title="Select its bytes" onclick={select}>{ &field.name }</button></th>
             <td>
                 <span class="value">{ &field.text }</span>
-                { for field.to.iter().map(|(to, words)| html! { <button class="link to" onclick={act(link, Action::GoTo(*to))}>{ format!("→ {words}") }</button> }) }
+                { for field.to.iter().map(|(to, words)| html! { <button class="link to" onclick={act(link, record::Action::GoTo(*to))}>{ format!("→ {words}") }</button> }) }
                 { for field.area.iter().map(|(name, mm, address)| html! {
-                    <button class="link to" onclick={act(link, Action::Address { mm: *mm, address: *address })}>{ name }</button>
+                    <button class="link to" onclick={act(link, memory::Action::Address { mm: *mm, address: *address })}>{ name }</button>
                 }) }
                 <small class="quiet">{ &field.meaning }</small>
             </td>

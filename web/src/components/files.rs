@@ -1,8 +1,10 @@
 //! The descriptor table of a task: what each descriptor leads to, and who else has the same or the other end.
 
-use super::{Link, act, list, of_task, offset};
+use super::link::{Link, act, offset};
+use super::list;
+use super::subject::of_task;
 use crate::proto::{Fd, Task};
-use crate::state::{Action, State};
+use crate::state::{State, files, record};
 use yew::{Html, html};
 
 /// Columns of the table.
@@ -11,7 +13,7 @@ const COLUMNS: u32 = 7;
 pub fn view(state: &State, link: &Link) -> Html {
     html! {
         <div class="files filled">
-            { of_task(state, link, "This image holds no descriptors.", state.task.as_ref().map(|task| table(state, task, link))) }
+            { of_task(state, link, "This image holds no descriptors.", state.tasks.task.as_ref().map(|task| table(state, task, link))) }
         </div>
     }
 }
@@ -20,13 +22,13 @@ fn table(state: &State, task: &Task, link: &Link) -> Html {
     if task.fds.is_empty() {
         return html! { <p class="hint">{ "It has no descriptor open." }</p> };
     }
-    let shown = list::rows(task.fds.len(), state.fds_top);
+    let shown = list::rows(task.fds.len(), state.files.top);
     let rows = task.fds.get(shown.clone()).unwrap_or_default();
     let table = task.shares.iter().find(|words| words.starts_with("descriptor table"));
     html! {
         <>
             <p class="quiet" hidden={table.is_none()}>{ format!("It shares its {}.", table.map_or("", String::as_str)) }</p>
-            <div class="long" id="fds" tabindex="0" role="region" aria-label="Descriptors" onscroll={list::scrolled(link, state.fds_top, Action::FdsScrolled)}>
+            <div class="long" id="fds" tabindex="0" role="region" aria-label="Descriptors" onscroll={list::scrolled(link, state.files.top, files::Action::Scrolled)}>
                 <table class="virtual" aria-rowcount={task.fds.len().to_string()}>
                     <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Together with" }</th><th class="n c-shares">{ "Position" }</th><th>{ "Flags" }</th><th class="c-record">{ "Record" }</th></tr></thead>
                     <tbody>
@@ -49,7 +51,7 @@ fn row(fd: &Fd, link: &Link) -> Html {
             <td>{ &fd.kind }</td>
             <td class="name" title={all}>
                 { match fd.target_offset {
-                    Some(at) => html! { <button class="link" onclick={act(link, Action::GoTo(at))}>{ &fd.target }</button> },
+                    Some(at) => html! { <button class="link" onclick={act(link, record::Action::GoTo(at))}>{ &fd.target }</button> },
                     None => html! { <>{ &fd.target }</> },
                 } }
             </td>

@@ -1,9 +1,8 @@
 //! The findings: a click goes to the byte.
 
-use super::{Link, act};
-use crate::app::Message;
+use super::link::{Link, act};
 use crate::proto::{FindingRow, Opened};
-use crate::state::{Action, State, Tab};
+use crate::state::{Action, State, Tab, findings, record, tab};
 use yew::{Html, classes, html};
 
 pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
@@ -19,11 +18,11 @@ pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
         .map(|(severity, count)| format!("{count} {severity}{}", if *count == 1 { "" } else { "s" }))
         .collect::<Vec<_>>()
         .join(", ");
-    let toggled = act(link, Action::Findings(!state.findings_open));
+    let toggled = act(link, findings::Action::Open(!state.findings.open));
     html! {
         <section class="findings" aria-label="Findings">
-            <button class="heading" aria-expanded={state.findings_open.to_string()} onclick={toggled}>{ heading }</button>
-            <ul hidden={!state.findings_open}>
+            <button class="heading" aria-expanded={state.findings.open.to_string()} onclick={toggled}>{ heading }</button>
+            <ul hidden={!state.findings.open}>
                 { for list.iter().map(|finding| row(finding, link)) }
                 { for (image.verdict.dropped > 0).then(|| html! { <li class="hint">{ format!("and {} more", image.verdict.dropped) }</li> }) }
             </ul>
@@ -33,9 +32,9 @@ pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
 
 fn row(finding: &FindingRow, link: &Link) -> Html {
     let (offset, len) = (finding.offset, finding.len);
-    let go = link.batch_callback(move |_| {
-        let steps = [Action::Tab(Tab::Record), Action::GoTo(offset), Action::Select { offset, len }];
-        Vec::from(steps.map(Message::Act))
+    let go = link.batch(move |_| {
+        let show = Action::from(tab::Action::Show(Tab::Record));
+        [show, record::Action::GoTo(offset).into(), record::Action::Select { offset, len }.into()]
     });
     let icon = match finding.severity.as_str() {
         "error" => "✕",

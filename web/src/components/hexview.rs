@@ -1,24 +1,20 @@
 //! Bytes in hexadecimal and as text, linked with record and field; of the file, or of memory by address.
 
-use super::{Link, act, entered};
-use crate::app::Message;
+use super::link::{Link, act, entered};
 use crate::proto::Space;
-use crate::state::{Action, ROW, State};
+use crate::state::{ROW, State, hex, save};
 use wasm_bindgen::JsCast;
 use web_sys::{Event, KeyboardEvent, MouseEvent, WheelEvent};
 use yew::{Html, classes, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
-    let hex = &state.hex;
-    let scrolled = link.batch_callback(|event: Event| {
-        let view: web_sys::Element = event.target()?.dyn_into().ok()?;
-        Some(Message::Act(Action::HexScrolled {
-            px: view.scroll_top().into(),
-            height: view.client_height().into(),
-        }))
+    let view = &state.hex;
+    let scrolled = link.batch(|event: Event| {
+        let scroll: web_sys::Element = event.target()?.dyn_into().ok()?;
+        Some(hex::Action::Scrolled { px: scroll.scroll_top().into(), height: scroll.client_height().into() })
     });
-    let page = i64::from(hex.visible.max(2) - 1) * ROW as i64;
-    let keyed = link.batch_callback(move |event: KeyboardEvent| {
+    let page = i64::from(view.visible.max(2) - 1) * ROW as i64;
+    let keyed = link.batch(move |event: KeyboardEvent| {
         let by = match event.key().as_str() {
             "ArrowDown" => 16,
             "ArrowUp" => -16,
@@ -31,46 +27,46 @@ pub fn view(state: &State, link: &Link) -> Html {
             _ => return None,
         };
         event.prevent_default();
-        let action = if event.shift_key() { Action::HexExtend } else { Action::HexMove };
-        Some(Message::Act(action(by)))
+        let action = if event.shift_key() { hex::Action::Extend } else { hex::Action::Move };
+        Some(action(by))
     });
-    let picked = link.batch_callback(|event: MouseEvent| {
+    let picked = link.batch(|event: MouseEvent| {
         let target: web_sys::Element = event.target()?.dyn_into().ok()?;
         let at = target.get_attribute("data-at")?.parse().ok()?;
-        Some(Message::Act(Action::HexPick { at, extend: event.shift_key() }))
+        Some(hex::Action::Pick { at, extend: event.shift_key() })
     });
     // A pixel of the scrollbar may be thousands of rows: the wheel moves rows then.
-    let scaled = hex.is_scaled();
-    let wheeled = link.batch_callback(move |event: WheelEvent| {
+    let scaled = view.is_scaled();
+    let wheeled = link.batch(move |event: WheelEvent| {
         let rows = (event.delta_y() / 40.0) as i64;
-        scaled.then_some(Message::Act(Action::HexWheel(rows)))
+        scaled.then_some(hex::Action::Wheel(rows))
     });
-    let rows = (0..u64::from(hex.visible)).map(|n| hex.top + n).take_while(|row| *row < hex.rows());
-    let (from, to) = hex.selection;
+    let rows = (0..u64::from(view.visible)).map(|n| view.top + n).take_while(|row| *row < view.rows());
+    let (from, to) = view.selection;
     let held = to.saturating_sub(from);
-    let title = match hex.space {
+    let title = match view.space {
         Space::File => "File".to_owned(),
         Space::Memory(mm) => match state.owner(mm) {
-            Some(process) => format!("Memory of {} {} from {:#x} on", process.pid, process.comm, hex.start),
-            None => format!("Contents of #{mm} from {:#x} on", hex.start),
+            Some(process) => format!("Memory of {} {} from {:#x} on", process.pid, process.comm, view.start),
+            None => format!("Contents of #{mm} from {:#x} on", view.start),
         },
     };
     html! {
         <section class="pane hex-pane" aria-label="Bytes">
             <h2>{ title }
-                <button class="small" hidden={hex.space == Space::File} onclick={act(link, Action::File)}>{ "Back to the file" }</button>
+                <button class="small" hidden={view.space == Space::File} onclick={act(link, hex::Action::File)}>{ "Back to the file" }</button>
             </h2>
             <div class="row tools">
                 <input id="goto" class="mono" size="14" placeholder="Go to 0x108" aria-label="Go to an offset or address"
-                    onkeydown={entered(link, Action::HexJump)} />
+                    onkeydown={entered(link, hex::Action::Jump)} />
                 <span class="quiet mono" id="selection">{ format!("{from:#x} · {held} byte{}", if held == 1 { "" } else { "s" }) }</span>
                 <span class="grow"></span>
-                <button class="small" disabled={held == 0} onclick={act(link, Action::SaveSelection)}>{ "Save bytes" }</button>
+                <button class="small" disabled={held == 0} onclick={act(link, save::Action::Selection)}>{ "Save bytes" }</button>
             </div>
             <div id="hex-scroll" class={classes!("scroll", "hex", scaled.then_some("scaled"))} role="grid" aria-label="Bytes" tabindex="0"
-                aria-rowcount={hex.rows().min(i32::MAX as u64).to_string()} onscroll={scrolled} onkeydown={keyed} onclick={picked} onwheel={wheeled}>
+                aria-rowcount={view.rows().min(i32::MAX as u64).to_string()} onscroll={scrolled} onkeydown={keyed} onclick={picked} onwheel={wheeled}>
                 <div class="stack" role="none">
-                    <svg class="spacer" width="1" height={hex.height().to_string()} aria-hidden="true"></svg>
+                    <svg class="spacer" width="1" height={view.height().to_string()} aria-hidden="true"></svg>
                     <div class="window" role="rowgroup">{ for rows.map(|row| self::row(state, row)) }</div>
                 </div>
             </div>
@@ -80,22 +76,23 @@ pub fn view(state: &State, link: &Link) -> Html {
 }
 
 fn row(state: &State, row: u64) -> Html {
-    let hex = &state.hex;
-    let start = hex.start + row * ROW;
-    let end = hex.start.saturating_add(hex.len).min(start.saturating_add(ROW));
+    let view = &state.hex;
+    let start = view.start + row * ROW;
+    let end = view.start.saturating_add(view.len).min(start.saturating_add(ROW));
     let findings: Vec<_> = state
         .image
+        .opened
         .iter()
-        .filter(|_| hex.space == Space::File)
+        .filter(|_| view.space == Space::File)
         .flat_map(|image| &image.verdict.findings)
         .filter(|finding| finding.offset < end && finding.offset.saturating_add(finding.len.max(1)) > start)
         .collect();
-    let record = state.record.as_ref().filter(|_| hex.space == Space::File);
+    let record = state.record.as_ref().filter(|_| view.space == Space::File);
     let class_of = |at: u64, byte: Option<Option<u8>>| {
         let finding = findings.iter().find(|f| at >= f.offset && at < f.offset.saturating_add(f.len.max(1)));
         classes!(
-            (at >= hex.selection.0 && at < hex.selection.1).then_some("sel"),
-            (at == hex.cursor).then_some("cur"),
+            (at >= view.selection.0 && at < view.selection.1).then_some("sel"),
+            (at == view.cursor).then_some("cur"),
             record
                 .is_some_and(|record| at >= record.offset && at < record.offset + record.len)
                 .then_some("rec"),
@@ -108,7 +105,7 @@ fn row(state: &State, row: u64) -> Html {
             }
         )
     };
-    let cells: Vec<_> = (start..end).map(|at| (at, state.blocks.byte(hex.space, at))).collect();
+    let cells: Vec<_> = (start..end).map(|at| (at, state.blocks.byte(view.space, at))).collect();
     html! {
         <div class="hexrow" role="row" aria-rowindex={(row + 1).min(i32::MAX as u64).to_string()}>
             <span class="at" role="rowheader">{ format!("{start:08x}") }</span>
@@ -136,9 +133,9 @@ fn row(state: &State, row: u64) -> Html {
 
 /// The bytes at the cursor as numbers.
 fn inspector(state: &State) -> Html {
-    let hex = &state.hex;
+    let view = &state.hex;
     let bytes: Vec<u8> =
-        (0..8).map_while(|n| state.blocks.byte(hex.space, hex.cursor.checked_add(n)?)?).collect();
+        (0..8).map_while(|n| state.blocks.byte(view.space, view.cursor.checked_add(n)?)?).collect();
     let number =
         |len: usize| bytes.get(..len).map(|part| part.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b)));
     let signed = |n: u64, bits: u32| ((n << (64 - bits)) as i64) >> (64 - bits);

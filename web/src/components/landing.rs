@@ -1,8 +1,9 @@
 //! The page before an image is open, and the examples.
 
-use super::{Link, act, chosen, typed};
-use crate::app::{Message, blob_of};
-use crate::state::{Action, Example, State};
+use super::link::{Chosen, Message};
+use super::link::{Link, act, chosen, typed};
+use crate::state::State;
+use crate::state::gallery::{self, Example};
 use crate::text;
 use yew::{Html, classes, html};
 
@@ -25,15 +26,15 @@ pub fn view(state: &State, link: &Link) -> Html {
                         { "Choose a file" }
                         <input type="file" class="hidden-input" onchange={chosen(link, false)} />
                     </label>
-                    <button class="big" aria-expanded={state.gallery_open.to_string()} onclick={act(link, Action::ToggleGallery)}>
-                        { if state.gallery_open { "Hide examples" } else { "Try an example" } }
+                    <button class="big" aria-expanded={state.gallery.open.to_string()} onclick={act(link, gallery::Action::Toggle)}>
+                        { if state.gallery.open { "Hide examples" } else { "Try an example" } }
                     </button>
                 </div>
-                <p class="quiet opening">{ state.opening.as_ref().map_or_else(String::new, |name| format!("Opening {name} …")) }</p>
+                <p class="quiet opening">{ state.image.opening.as_ref().map_or_else(String::new, |name| format!("Opening {name} …")) }</p>
                 <p class="quiet">{ recent(state) }</p>
             </section>
             <div class="below">
-                { if state.gallery_open { gallery(state, link) } else { html! {
+                { if state.gallery.open { examples(state, link) } else { html! {
                     <ul class="promises">
                         { for promises.iter().map(|(what, how)| html! { <li><h3>{ what }</h3><p>{ how }</p></li> }) }
                     </ul>
@@ -44,23 +45,23 @@ pub fn view(state: &State, link: &Link) -> Html {
 }
 
 fn recent(state: &State) -> String {
-    if state.recent.is_empty() {
+    if state.chrome.recent.is_empty() {
         return String::new();
     }
-    format!("Opened before: {}", state.recent.join(", "))
+    format!("Opened before: {}", state.chrome.recent.join(", "))
 }
 
 /// The examples with what the kernel would say to each.
-pub fn gallery(state: &State, link: &Link) -> Html {
-    let list = state.gallery.as_deref().unwrap_or_default();
-    let wanted = state.gallery_filter.to_lowercase();
+pub fn examples(state: &State, link: &Link) -> Html {
+    let list = state.gallery.list.as_deref().unwrap_or_default();
+    let wanted = state.gallery.filter.to_lowercase();
     let shown = list
         .iter()
         .filter(|example| example.name.contains(&wanted) || example.why.to_lowercase().contains(&wanted));
     html! {
         <section class="gallery" aria-label="Examples">
-            <input type="search" placeholder="Filter examples" aria-label="Filter examples" value={state.gallery_filter.clone()}
-                oninput={typed(link, Action::FilterGallery)} />
+            <input type="search" placeholder="Filter examples" aria-label="Filter examples" value={state.gallery.filter.clone()}
+                oninput={typed(link, gallery::Action::Filter)} />
             <p class="quiet">{ "The number beside a name is what the kernel's sys_restart returns for it: 0, or the number of an error." }</p>
             <ul>{ for shown.map(|example| card(example, link)) }</ul>
         </section>
@@ -70,14 +71,9 @@ pub fn gallery(state: &State, link: &Link) -> Html {
 fn card(example: &Example, link: &Link) -> Html {
     let (name, kernel) = (example.name.clone(), example.kernel.clone());
     let bytes = example.image.clone();
-    let open = link.batch_callback(move |_| {
-        let blob = text::unbase64(&bytes).and_then(|bytes| blob_of(&bytes, ""))?;
-        Some(Message::Chosen(
-            blob,
-            name.clone(),
-            Some(kernel.clone()).filter(|kernel| !kernel.is_empty()),
-            false,
-        ))
+    let open = link.batch(move |_| {
+        let kernel = Some(kernel.clone()).filter(|kernel| !kernel.is_empty());
+        Some(Message::Chosen(Chosen::bytes(&text::unbase64(&bytes)?, &name, kernel)?))
     });
     let good = example.ret == 0;
     html! {

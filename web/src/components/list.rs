@@ -1,7 +1,6 @@
 //! Long lists of which only the rows in sight exist: the browser scrolls, what is far off is a gap of the same height.
 
-use super::Link;
-use crate::app::Message;
+use super::link::Link;
 use crate::state::Action;
 use std::ops::Range;
 use wasm_bindgen::JsCast;
@@ -23,11 +22,15 @@ pub fn rows(total: usize, top: u32) -> Range<usize> {
 }
 
 /// Tells the first row in sight when it is another.
-pub fn scrolled(link: &Link, top: u32, action: fn(u32) -> Action) -> Callback<web_sys::Event> {
-    link.batch_callback(move |event: web_sys::Event| {
+pub fn scrolled<A: Into<Action> + 'static>(
+    link: &Link,
+    top: u32,
+    action: fn(u32) -> A,
+) -> Callback<web_sys::Event> {
+    link.batch(move |event: web_sys::Event| {
         let list: web_sys::Element = event.target()?.dyn_into().ok()?;
         let now = (f64::from(list.scroll_top()) / ROW_PX) as u32;
-        (now.abs_diff(top) >= STEP || (now == 0) != (top == 0)).then(|| Message::Act(action(now)))
+        (now.abs_diff(top) >= STEP || (now == 0) != (top == 0)).then(|| action(now).into())
     })
 }
 

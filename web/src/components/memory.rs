@@ -1,15 +1,18 @@
 //! Memory of a task: a strip to scale, and the areas as a table of which only the rows in sight exist.
 
-use super::{Link, act, list, of_task, strip, typed};
+use super::link::{Link, act, typed};
+use super::subject::of_task;
+use super::{list, strip};
 use crate::proto::{Area, Map, Space};
-use crate::state::{Action, SortBy, State};
+use crate::state::memory::{self, SortBy};
+use crate::state::{State, save, search};
 use crate::text::size;
 use yew::{Html, classes, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
     html! {
         <div class="memory filled">
-            { of_task(state, link, "This image holds no memory of a task.", state.map.as_ref().map(|map| areas(state, map, link))) }
+            { of_task(state, link, "This image holds no memory of a task.", state.memory.map.as_ref().map(|map| areas(state, map, link))) }
         </div>
     }
 }
@@ -18,10 +21,11 @@ fn areas(state: &State, map: &Map, link: &Link) -> Html {
     let sum =
         |of: fn(&Area) -> u64| size(map.areas.iter().fold(0u64, |sum, area| sum.saturating_add(of(area))));
     let filter = html! {
-        <input type="search" class="grow" placeholder="Filter: heap, libc, rw-" aria-label="Filter areas" value={state.map_filter.clone()}
-            oninput={typed(link, Action::MapFilter)} />
+        <input type="search" class="grow" placeholder="Filter: heap, libc, rw-" aria-label="Filter areas" value={state.memory.filter.clone()}
+            oninput={typed(link, memory::Action::Filter)} />
     };
-    let memory = state.task.iter().flat_map(|task| &task.shares).find(|words| words.starts_with("memory"));
+    let memory =
+        state.tasks.task.iter().flat_map(|task| &task.shares).find(|words| words.starts_with("memory"));
     html! {
         <>
             <p class="quiet">{ format!("{} areas, {} mapped, {} resident: {} stored, {} zero, {} from files",
@@ -34,32 +38,32 @@ fn areas(state: &State, map: &Map, link: &Link) -> Html {
 }
 
 fn table(state: &State, map: &Map, link: &Link) -> Html {
-    let wanted = state.map_filter.to_lowercase();
+    let wanted = state.memory.filter.to_lowercase();
     let fits = |area: &&Area| {
         let text = format!("{} {} {} {:#x}", area.prot, area.kind, area.name, area.start).to_lowercase();
         text.contains(&wanted)
     };
     let mut areas: Vec<&Area> = map.areas.iter().filter(fits).collect();
-    match state.map_sort {
+    match state.memory.sort {
         SortBy::Address => {}
         SortBy::Size => areas.sort_by_key(|area| std::cmp::Reverse(area.end - area.start)),
         SortBy::Stored => areas.sort_by_key(|area| std::cmp::Reverse(area.stored)),
         SortBy::Name => areas.sort_by(|a, b| a.name.cmp(&b.name)),
     }
     let column = |by: SortBy, name: &'static str| {
-        let sort = match (state.map_sort == by, by) {
+        let sort = match (state.memory.sort == by, by) {
             (false, _) => "none",
             (true, SortBy::Size | SortBy::Stored) => "descending",
             (true, _) => "ascending",
         };
         let class = if matches!(by, SortBy::Size | SortBy::Stored) { "n" } else { "" };
         let class = classes!(class, (by == SortBy::Stored).then_some("c-stored"));
-        html! { <th {class} aria-sort={sort}><button class="link" onclick={act(link, Action::MapSort(by))}>{ name }</button></th> }
+        html! { <th {class} aria-sort={sort}><button class="link" onclick={act(link, memory::Action::Sort(by))}>{ name }</button></th> }
     };
-    let shown = list::rows(areas.len(), state.map_top);
+    let shown = list::rows(areas.len(), state.memory.top);
     let rows = areas.get(shown.clone()).unwrap_or_default();
     html! {
-        <div class="long" id="areas" tabindex="0" role="region" aria-label="Areas" onscroll={list::scrolled(link, state.map_top, Action::MapScrolled)}>
+        <div class="long" id="areas" tabindex="0" role="region" aria-label="Areas" onscroll={list::scrolled(link, state.memory.top, memory::Action::Scrolled)}>
             <table class="areas virtual" aria-rowcount={areas.len().to_string()}>
                 <thead><tr>{ column(SortBy::Address, "Address") }<th class="c-access">{ "Access" }</th>{ column(SortBy::Size, "Size") }
                     <th class="n c-resident">{ "Resident" }</th>{ column(SortBy::Stored, "Stored") }<th class="n c-shares">{ "Zero" }</th><th class="n c-shares">{ "From file" }</th>
@@ -86,15 +90,15 @@ fn row(area: &Area, mm: u32, link: &Link) -> Html {
         _ => (name.clone(), format!(" {}", area.kind)),
     };
     let title = area.with.as_ref().map_or(name.clone(), |with| format!("{name}, shared with {with}"));
-    let save = act(link, Action::SaveArea { mm, start: area.start, len });
-    let strings = act(link, Action::Strings { space: Space::Memory(mm), start: area.start, len });
+    let save = act(link, save::Action::Area { mm, start: area.start, len });
+    let strings = act(link, search::Action::Strings { space: Space::Memory(mm), start: area.start, len });
     // Where something is to be seen.
     let address = area.first.unwrap_or(area.start);
     let is_empty = area.first.is_none();
     let some = |bytes: u64| if bytes == 0 { "–".to_owned() } else { size(bytes) };
     html! {
         <tr data-start={format!("{:#x}", area.start)}>
-            <th scope="row"><button class="link mono" title="Show its pages" onclick={act(link, Action::Address { mm, address })}>
+            <th scope="row"><button class="link mono" title="Show its pages" onclick={act(link, memory::Action::Address { mm, address })}>
                 { format!("{:#014x}", area.start) }</button></th>
             <td class="mono c-access"><i class={strip::access(area)}></i>{ &area.prot }{ if area.shared { "s" } else { "p" } }</td>
             <td class="n">{ size(len) }</td>

@@ -1,6 +1,7 @@
 //! Signals, timers and limits of a task.
 
-use super::{Link, of_task, offset};
+use super::link::{Link, offset};
+use super::subject::of_task;
 use crate::proto::{Line, Task};
 use crate::state::State;
 use yew::{Html, html};
@@ -11,7 +12,7 @@ const MAX_LINES: usize = 500;
 pub fn view(state: &State, link: &Link) -> Html {
     html! {
         <div class="signals">
-            { of_task(state, link, "This image holds no signals.", state.task.as_ref().map(|task| lists(task, link))) }
+            { of_task(state, link, "This image holds no signals.", state.tasks.task.as_ref().map(|task| lists(task, link))) }
         </div>
     }
 }

@@ -1,10 +1,9 @@
 //! Memory of a task as a strip to scale: who may access it above, below how much of it is stored, zero, or comes back
 //! from a file. What lies between the areas is left out.
 
-use super::{Link, act};
-use crate::app::Message;
+use super::link::{Link, act};
 use crate::proto::{Area, Map, Space};
-use crate::state::{Action, State, Zoom};
+use crate::state::{State, Zoom, memory};
 use wasm_bindgen::JsCast;
 use web_sys::{KeyboardEvent, WheelEvent};
 use yew::{Html, classes, html};
@@ -25,8 +24,8 @@ struct Placed<'a> {
 }
 
 pub fn view(state: &State, map: &Map, filter: Html, link: &Link) -> Html {
-    let areas = placed(&map.areas, state.map_log);
-    let zoom = state.map_zoom;
+    let areas = placed(&map.areas, state.memory.log);
+    let zoom = state.memory.zoom;
     let cursor = match state.hex.space {
         Space::Memory(mm) if mm == map.mm => Some(state.hex.cursor),
         _ => None,
@@ -39,39 +38,39 @@ pub fn view(state: &State, map: &Map, filter: Html, link: &Link) -> Html {
         .collect();
     let first = seen.first().map_or(0, |placed| placed.area.start);
     let last = seen.last().map_or(0, |placed| placed.area.end);
-    let keyed = link.batch_callback(|event: KeyboardEvent| {
+    let keyed = link.batch(|event: KeyboardEvent| {
         let action = match event.key().as_str() {
-            "+" | "=" => Action::MapZoom { factor: 2.0, around: 0.5 },
-            "-" => Action::MapZoom { factor: 0.5, around: 0.5 },
-            "0" => Action::MapShow(Zoom::default()),
-            "ArrowLeft" => Action::MapMove(-0.25),
-            "ArrowRight" => Action::MapMove(0.25),
+            "+" | "=" => memory::Action::Zoom { factor: 2.0, around: 0.5 },
+            "-" => memory::Action::Zoom { factor: 0.5, around: 0.5 },
+            "0" => memory::Action::Show(Zoom::default()),
+            "ArrowLeft" => memory::Action::Move(-0.25),
+            "ArrowRight" => memory::Action::Move(0.25),
             _ => return None,
         };
         event.prevent_default();
-        Some(Message::Act(action))
+        Some(action)
     });
-    let wheeled = link.batch_callback(|event: WheelEvent| {
+    let wheeled = link.batch(|event: WheelEvent| {
         let target: web_sys::Element = event.target()?.dyn_into().ok()?;
         let strip = target.closest("#strip").ok()??.get_bounding_client_rect();
         let around = ((f64::from(event.client_x()) - strip.left()) / strip.width().max(1.0)).clamp(0.0, 1.0);
         let sideways = event.delta_x();
-        Some(Message::Act(if sideways.abs() > event.delta_y().abs() {
-            Action::MapMove(sideways / strip.width().max(1.0))
+        Some(if sideways.abs() > event.delta_y().abs() {
+            memory::Action::Move(sideways / strip.width().max(1.0))
         } else {
-            Action::MapZoom { factor: (-event.delta_y() / 300.0).exp2(), around }
-        }))
+            memory::Action::Zoom { factor: (-event.delta_y() / 300.0).exp2(), around }
+        })
     });
-    let zoom_to = chosen.map(|zoom| act(link, Action::MapShow(zoom)));
+    let zoom_to = chosen.map(|zoom| act(link, memory::Action::Show(zoom)));
     html! {
         <div class="strips">
             <div class="row">
-                <button class="small" aria-pressed={state.map_log.to_string()} onclick={act(link, Action::MapLog(!state.map_log))}>
-                    { if state.map_log { "Scale: logarithmic" } else { "Scale: linear" } }</button>
+                <button class="small" aria-pressed={state.memory.log.to_string()} onclick={act(link, memory::Action::Log(!state.memory.log))}>
+                    { if state.memory.log { "Scale: logarithmic" } else { "Scale: linear" } }</button>
                 <span class="group" role="group" aria-label="Zoom">
-                    <button class="small" aria-label="Zoom out" disabled={zoom.is_whole()} onclick={act(link, Action::MapZoom { factor: 0.5, around: 0.5 })}>{ "−" }</button>
-                    <button class="small" aria-label="Zoom in" onclick={act(link, Action::MapZoom { factor: 2.0, around: 0.5 })}>{ "+" }</button>
-                    <button class="small" disabled={zoom.is_whole()} onclick={act(link, Action::MapShow(Zoom::default()))}>{ "All" }</button>
+                    <button class="small" aria-label="Zoom out" disabled={zoom.is_whole()} onclick={act(link, memory::Action::Zoom { factor: 0.5, around: 0.5 })}>{ "−" }</button>
+                    <button class="small" aria-label="Zoom in" onclick={act(link, memory::Action::Zoom { factor: 2.0, around: 0.5 })}>{ "+" }</button>
+                    <button class="small" disabled={zoom.is_whole()} onclick={act(link, memory::Action::Show(Zoom::default()))}>{ "All" }</button>
                     <button class="small" disabled={zoom_to.is_none()} onclick={zoom_to.unwrap_or_default()}>{ "Area shown" }</button>
                 </span>
                 { filter }
@@ -141,7 +140,7 @@ fn area(placed: &Placed, zoom: Zoom, here: bool, mm: u32, link: &Link) -> Html {
     let address = area.first.unwrap_or(area.start);
     let show = Zoom { from: placed.from, span: placed.span };
     html! {
-        <g class={classes!("area", here.then_some("here"))} onclick={act(link, Action::Address { mm, address })} ondblclick={act(link, Action::MapShow(show))}>
+        <g class={classes!("area", here.then_some("here"))} onclick={act(link, memory::Action::Address { mm, address })} ondblclick={act(link, memory::Action::Show(show))}>
             <title>{ format!("{:#x} {} {}", area.start, area.prot, if area.name.is_empty() { &area.kind } else { &area.name }) }</title>
             <rect class="back" x={left.to_string()} y="0" width={width.to_string()} height="64" />
             <g class={access(area)}><rect x={left.to_string()} y="0" width={width.to_string()} height="11" /></g>

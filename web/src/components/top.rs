@@ -1,22 +1,22 @@
 //! The bar at the top: what is open, another file, the theme.
 
-use super::{Link, act, chosen};
-use crate::state::{Action, State};
+use super::link::{Link, act, chosen};
+use crate::state::{State, chrome, gallery, image};
 use yew::{Html, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
-    let next = match state.dark {
+    let next = match state.chrome.dark {
         None => Some(true),
         Some(true) => Some(false),
         Some(false) => None,
     };
-    let theme = match state.dark {
+    let theme = match state.chrome.dark {
         None => "Theme: system",
         Some(true) => "Theme: dark",
         Some(false) => "Theme: light",
     };
-    let name = state.image.as_ref().map_or("", |image| image.name.as_str());
-    let is_open = state.image.is_some();
+    let name = state.image.opened.as_ref().map_or("", |open| open.name.as_str());
+    let is_open = state.image.opened.is_some();
     html! {
         <header class="top">
             <svg class="logo" width="24" height="24" viewBox="0 0 24 24" aria-hidden="true">
@@ -28,15 +28,15 @@ pub fn view(state: &State, link: &Link) -> Html {
             <span class="filename" title={name.to_owned()}>{ name }</span>
             <span class="grow"></span>
             <span class="quiet promise">{ "Nothing leaves this page" }</span>
-            <button hidden={!is_open} onclick={act(link, Action::Export)}>{ "Save JSON" }</button>
-            <button hidden={!is_open} aria-expanded={state.gallery_open.to_string()} onclick={act(link, Action::ToggleGallery)}>{ "Examples" }</button>
+            <button hidden={!is_open} onclick={act(link, image::Action::Export)}>{ "Save JSON" }</button>
+            <button hidden={!is_open} aria-expanded={state.gallery.open.to_string()} onclick={act(link, gallery::Action::Toggle)}>{ "Examples" }</button>
             <label class="button primary">
                 { "Open image" }
                 <input type="file" id="file" class="hidden-input" onchange={chosen(link, false)} />
             </label>
-            <button onclick={act(link, Action::Dark(next))}>{ theme }</button>
-            <button onclick={act(link, Action::Help(!state.help))} aria-label="Keys">{ "?" }</button>
-            { if is_open && state.gallery_open { super::landing::gallery(state, link) } else { html! { <span></span> } } }
+            <button onclick={act(link, chrome::Action::Dark(next))}>{ theme }</button>
+            <button onclick={act(link, chrome::Action::Help(!state.chrome.help))} aria-label="Keys">{ "?" }</button>
+            { if is_open && state.gallery.open { super::landing::examples(state, link) } else { html! { <span></span> } } }
         </header>
     }
 }

@@ -1,56 +1,55 @@
 //! The records by owner; only the rows in sight exist.
 
-use super::{Link, act};
-use crate::app::Message;
+use super::link::{Link, act};
 use crate::proto::Row;
-use crate::state::{Action, Scroll, State, TREE_ROW_PX};
+use crate::state::{Scroll, State, TREE_ROW_PX, record, tree};
 use wasm_bindgen::JsCast;
 use web_sys::{Event, KeyboardEvent};
 use yew::{Html, classes, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
-    let scroll = state.tree_scroll();
-    let scrolled = link.batch_callback(move |event: Event| {
-        let tree: web_sys::Element = event.target()?.dyn_into().ok()?;
-        let visible = (f64::from(tree.client_height()) / TREE_ROW_PX).ceil() as u32;
-        let top = Scroll { visible, ..scroll }.row(tree.scroll_top().into());
-        Some(Message::Act(Action::TreeScrolled { top, visible }))
+    let scroll = state.tree.scroll();
+    let scrolled = link.batch(move |event: Event| {
+        let list: web_sys::Element = event.target()?.dyn_into().ok()?;
+        let visible = (f64::from(list.client_height()) / TREE_ROW_PX).ceil() as u32;
+        let top = Scroll { visible, ..scroll }.row(list.scroll_top().into());
+        Some(tree::Action::Scrolled { top, visible })
     });
-    let visible = i64::from(state.tree_visible.max(2)) - 1;
-    let keyed = link.batch_callback(move |event: KeyboardEvent| {
+    let visible = i64::from(state.tree.visible.max(2)) - 1;
+    let keyed = link.batch(move |event: KeyboardEvent| {
         let action = match event.key().as_str() {
-            "ArrowDown" => Action::TreeMove(1),
-            "ArrowUp" => Action::TreeMove(-1),
-            "PageDown" => Action::TreeMove(visible),
-            "PageUp" => Action::TreeMove(-visible),
-            "Home" => Action::TreeMove(i64::MIN),
-            "End" => Action::TreeMove(i64::MAX),
-            "ArrowRight" => Action::FoldSelected(true),
-            "ArrowLeft" => Action::FoldSelected(false),
+            "ArrowDown" => tree::Action::Move(1),
+            "ArrowUp" => tree::Action::Move(-1),
+            "PageDown" => tree::Action::Move(visible),
+            "PageUp" => tree::Action::Move(-visible),
+            "Home" => tree::Action::Move(i64::MIN),
+            "End" => tree::Action::Move(i64::MAX),
+            "ArrowRight" => tree::Action::FoldSelected(true),
+            "ArrowLeft" => tree::Action::FoldSelected(false),
             _ => return None,
         };
         event.prevent_default();
-        Some(Message::Act(action))
+        Some(action)
     });
     let height = scroll.height();
     let selected = state.record.as_ref().map(|record| record.node);
-    let cut = state.image.as_ref().and_then(|image| image.cut.as_deref());
+    let cut = state.image.opened.as_ref().and_then(|image| image.cut.as_deref());
     // Where a pixel is more than its share, rows are drawn from the first in sight on.
     let skipped =
-        if scroll.is_scaled() { state.tree_top.saturating_sub(state.rows_first) as usize } else { 0 };
-    let first = state.rows_first + skipped as u32;
+        if scroll.is_scaled() { state.tree.top.saturating_sub(state.tree.first) as usize } else { 0 };
+    let first = state.tree.first + skipped as u32;
     let above = scroll.px(first);
     let active = selected.map(|node| format!("node-{node}"));
     html! {
         <section class="pane tree-pane" aria-label="Records">
-            <h2>{ "Records" }<small class="quiet">{ format!(" {} rows", state.rows_total) }</small></h2>
+            <h2>{ "Records" }<small class="quiet">{ format!(" {} rows", state.tree.total) }</small></h2>
             <div id="tree-scroll" class="scroll tree" role="tree" aria-label="Records" tabindex="0" aria-activedescendant={active}
                 onscroll={scrolled} onkeydown={keyed}>
                 <div class="stack" role="none">
                     <svg class="spacer" width="1" height={height.to_string()} aria-hidden="true"></svg>
                     <div class="rows" role="none">
                         <svg class="above" width="1" height={above.min(height).to_string()} aria-hidden="true"></svg>
-                        { for state.rows.iter().skip(skipped).map(|row| self::row(row, selected == Some(row.node), link)) }
+                        { for state.tree.rows.iter().skip(skipped).map(|row| self::row(row, selected == Some(row.node), link)) }
                     </div>
                 </div>
             </div>
@@ -71,7 +70,7 @@ fn row(row: &Row, selected: bool, link: &Link) -> Html {
         let node = row.node;
         link.callback(move |event: web_sys::MouseEvent| {
             event.stop_propagation();
-            Message::Act(Action::Fold { node, open: !open })
+            tree::Action::Fold { node, open: !open }
         })
     });
     html! {
@@ -79,7 +78,7 @@ fn row(row: &Row, selected: bool, link: &Link) -> Html {
             id={format!("node-{}", row.node)} aria-level={(row.depth + 1).to_string()} aria-selected={selected.to_string()}
             aria-expanded={row.open.map(|open| open.to_string())} data-offset={row.offset.to_string()}
             title={format!("{} at {:#x}, {} bytes, type {}", row.name, row.offset, row.len, row.kind)}
-            onclick={act(link, Action::GoTo(row.offset))}>
+            onclick={act(link, record::Action::GoTo(row.offset))}>
             <span class="fold" onclick={fold} aria-hidden="true">{ match row.open { None => "", Some(_) if open => "▾", Some(_) => "▸" } }</span>
             <b>{ &row.name }</b>
             <span class="kind mono">{ row.kind }</span>

@@ -1,20 +1,20 @@
 //! The verdict: valid or not, what it is, and what a restart returns.
 
-use super::{Link, act, entered};
+use super::link::{Link, act, entered};
 use crate::proto::Opened;
-use crate::state::{Action, State};
+use crate::state::{State, image};
 use crate::text::{grouped, size};
 use yew::{Html, classes, html};
 
-pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
-    let verdict = &image.verdict;
+pub fn view(state: &State, opened: &Opened, link: &Link) -> Html {
+    let verdict = &opened.verdict;
     let (class, word) = match (verdict.revision, verdict.valid) {
         _ if verdict.pending => ("pending", "Checking"),
         (None, _) => ("none", "Not an image"),
         (_, true) => ("good", "Valid"),
         (_, false) => ("bad", "Not valid"),
     };
-    let checks = match state.checking.or(state.verifying) {
+    let checks = match state.image.checking.or(state.image.verifying) {
         Some((done, total)) if verdict.pending => html! {
             <span>{ format!("{} of {} extents ", grouped(done), grouped(total)) }<progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Checking extents"></progress></span>
         },
@@ -24,35 +24,35 @@ pub fn view(state: &State, image: &Opened, link: &Link) -> Html {
         },
         None if verdict.contents => html! { <span>{ "every byte checked" }</span> },
         None => html! {
-            <span>{ "page contents not checked " }<button class="small" onclick={act(link, Action::Verify)}>{ "Check them" }</button></span>
+            <span>{ "page contents not checked " }<button class="small" onclick={act(link, image::Action::Verify)}>{ "Check them" }</button></span>
         },
     };
     html! {
         <section class={classes!("verdict", class)} aria-label="Verdict">
             <div class="judgement">
                 <span class="badge" id="verdict">{ word }</span>
-                <p class="why">{ why(image) }</p>
+                <p class="why">{ why(opened) }</p>
             </div>
             <dl class="facts">
                 { fact("Revision", verdict.revision.map_or_else(|| "none".into(), |rev| rev.to_string())) }
-                { for image.head.iter().map(|head| html! { <>
+                { for opened.head.iter().map(|head| html! { <>
                     { fact("Kernel", if head.release.is_empty() { head.kernel.clone() } else { head.release.clone() }) }
                     { fact("Machine", head.machine.clone()) }
                     { fact("Taken", head.time.clone()) }
                 </> }) }
-                { fact("Size", size(image.size)) }
-                { fact("Records", grouped(image.records.into())) }
-                { for (!image.tasks.is_empty()).then(|| html! { <>
-                    { fact("Processes", image.tasks.len().to_string()) }
-                    { fact("Memory", format!("{} in {}", size(image.page_bytes), size(image.stored_bytes))) }
+                { fact("Size", size(opened.size)) }
+                { fact("Records", grouped(opened.records.into())) }
+                { for (!opened.tasks.is_empty()).then(|| html! { <>
+                    { fact("Processes", opened.tasks.len().to_string()) }
+                    { fact("Memory", format!("{} in {}", size(opened.page_bytes), size(opened.stored_bytes))) }
                 </> }) }
-                <div><dt>{ "Opened in" }</dt><dd id="took">{ format!("{} ms", image.took_ms) }</dd></div>
+                <div><dt>{ "Opened in" }</dt><dd id="took">{ format!("{} ms", opened.took_ms) }</dd></div>
                 <div class="ret"><dt>{ if verdict.revision == Some(1) { "sys_restart returns" } else { "A restart returns" } }</dt>
                     <dd id="ret" data-ret={verdict.ret.to_string()}>{ if verdict.pending { "…" } else { verdict.ret_text.as_str() } }</dd></div>
                 <div class="wide" hidden={verdict.revision != Some(1)}><dt>
                     <label for="kernel">{ "on kernel" }</label></dt><dd>
-                    <input id="kernel" class="mono" size="12" placeholder={image.head.as_ref().map_or(String::new(), |head| head.kernel.clone())}
-                        value={verdict.kernel.clone().unwrap_or_default()} onkeydown={entered(link, Action::Kernel)} /></dd></div>
+                    <input id="kernel" class="mono" size="12" placeholder={opened.head.as_ref().map_or(String::new(), |head| head.kernel.clone())}
+                        value={verdict.kernel.clone().unwrap_or_default()} onkeydown={entered(link, image::Action::Kernel)} /></dd></div>
                 <div class="wide"><dt>{ "Checked" }</dt><dd>{ checks }</dd></div>
             </dl>
         </section>

@@ -6,10 +6,7 @@ use crate::proto::{Area, Change, Comparison, PagesChanged};
 use stasis_format::ReadAt;
 use stasis_format::fields::{Field, Part, definition, fields};
 use stasis_format::header::Kind;
-use stasis_format::record::{
-    Epoll, Eventfd, Extent, External, File, Index, IndexEnd, Pidfd, Pipe, Show, Signalfd, Socket, Task,
-    Thread, Timerfd,
-};
+use stasis_format::record::{Extent, Index, IndexEnd, Show, Task, Thread};
 use stasis_format::sharing::Holder;
 use std::collections::{HashMap, HashSet};
 
@@ -20,19 +17,6 @@ const STEP: u64 = 16 << 20;
 /// Fields that tell a record from its siblings.
 const NATURAL: &[&str] =
     &["pid", "tid", "start", "fd", "resource", "signo", "which", "timer_id", "ns", "path", "kind"];
-/// Objects that are told apart by the descriptor that leads to them: their numbers are those of one image only.
-const HELD: &[Kind] = &[
-    File::KIND,
-    Pipe::KIND,
-    Eventfd::KIND,
-    Epoll::KIND,
-    Timerfd::KIND,
-    Signalfd::KIND,
-    Pidfd::KIND,
-    Socket::KIND,
-    External::KIND,
-];
-
 /// A record of one image: what it is about, its offset, and its fields.
 #[derive(Debug)]
 struct Known {
@@ -225,7 +209,9 @@ impl<S: ReadAt + Clone> Session<S> {
                     let pid = value("pid").map_or(0, |field| field.value.unsigned()) as u32;
                     key.push_str(&format!(" {}", process(node.id, pid)));
                 }
-                (kind, 2) if HELD.contains(&kind) => {
+                // The number of an object is one of this image only: what has no path is told apart by the descriptor
+                // that leads to it.
+                _ if node.id != 0 && value("path").is_none() && sharing.first_of(node.id).is_some() => {
                     let held = sharing.first_of(node.id).map(holder);
                     key.push_str(&held.map_or(String::new(), |held| format!(" of {held}")));
                 }

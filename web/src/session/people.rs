@@ -4,8 +4,9 @@ use super::{Result, Session, choice};
 use crate::proto::Process;
 use stasis_format::ReadAt;
 use stasis_format::family::preorder;
+use stasis_format::fields::definition;
 use stasis_format::header::Kind;
-use stasis_format::record::{Body, Fd, File, TASK_STATES, Task, Thread, Vma};
+use stasis_format::record::{Body, Fd, Show, TASK_STATES, Task, Thread};
 use stasis_format::sharing::{Shared, Sharing};
 use stasis_format::show;
 use std::rc::Rc;
@@ -56,8 +57,7 @@ impl<S: ReadAt + Clone> Session<S> {
         }
         let mut sharing = Sharing::default();
         for (at, node) in self.tree.nodes.iter().enumerate().filter(|_| self.rev == 2) {
-            let kind = Kind(node.kind);
-            if !matches!(kind, Task::KIND | Fd::KIND | File::KIND | Vma::KIND) {
+            if !refers(Kind(node.kind)) {
                 continue;
             }
             if let Some(body) = self.body(at as u32)? {
@@ -78,6 +78,12 @@ impl<S: ReadAt + Clone> Session<S> {
         let has = sharing.tasks().iter().find(|member| member.part(Shared::Memory) == id);
         Ok(has.map(|member| member.name()))
     }
+}
+
+/// Whether records of this kind refer to others. What is shared is shared by references, so that these tell all of it;
+/// which kinds they are, their definitions say.
+fn refers(kind: Kind) -> bool {
+    definition(kind, 2).is_some_and(|def| def.fields.iter().any(|field| matches!(field.show, Show::Ref)))
 }
 
 /// What a process was doing, or how it ended.

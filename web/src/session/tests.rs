@@ -261,6 +261,65 @@ fn shared_memory_is_read_searched_and_listed_where_a_process_sees_it() {
     assert!(hit.place.starts_with("4241 cat: /dev/zero"), "{}", hit.place);
 }
 
+/// Two processes with an end each of a pair of sockets.
+fn pair() -> Vec<u8> {
+    use stasis_format::head::KernelVersion;
+    use stasis_format::record::{Fd, File, FileTable, Image, Socket, Task};
+    use stasis_format::{Head, Writer};
+    let head = Head::new(2, KernelVersion { major: 6, minor: 18, patch: 0 }, 0);
+    let mut w = Writer::new(Vec::new(), &head).expect("memory takes everything");
+    let image = Image { head_checksum: w.head_checksum(), root: 10, ..Image::default() };
+    w.record(0, 0, &image).expect("memory takes everything");
+    for (end, peer) in [(1, 2), (2, 1)] {
+        let socket = Socket { family: 1, socktype: 1, peer, ..Socket::default() };
+        w.record(0, end, &socket).expect("memory takes everything");
+        let file = File { kind: 14, flags: 2, object: end, ..File::default() };
+        w.record(0, 2 + end, &file).expect("memory takes everything");
+    }
+    for (n, name) in [(1, b"server"), (2, b"client")] {
+        let (id, files) = (10 * n, 10 * n + 1);
+        let mut comm = [0; 16];
+        comm[..name.len()].copy_from_slice(name);
+        let task = Task { pid: 100 * n, files, comm, ..Task::default() };
+        w.record(0, id, &task).expect("memory takes everything");
+        w.record(id, files, &FileTable { nr_fds: 1 }).expect("memory takes everything");
+        let fd = Fd { fd: 6 + n, file: 2 + n, ..Fd::default() };
+        w.record(files, 0, &fd).expect("memory takes everything");
+    }
+    w.finish().expect("memory takes everything").0
+}
+
+#[test]
+fn a_socket_says_who_has_the_other_end() {
+    let mut session = open(pair());
+    let said = |task: crate::proto::Task| task.fds[0].shared.clone();
+    assert_eq!(said(session.task(10).expect("a process")), ["with 200 client fd 8"]);
+    assert_eq!(said(session.task(20).expect("a process")), ["with 100 server fd 7"]);
+}
+
+#[test]
+fn the_page_says_of_every_descriptor_what_the_records_say_whatever_their_kinds() {
+    for mut session in [open(pair()), relatives(&family::Scene::default()), sleep()] {
+        let mut all = stasis_format::sharing::Sharing::default();
+        let nodes = session.tree.nodes.clone();
+        for (node, at) in nodes.iter().zip(0u32..) {
+            if let Some(body) = session.body(at).expect("can be read") {
+                all.add(node.id, node.parent, &body);
+            }
+        }
+        for task in session.tasks().expect("has processes") {
+            let told = session.task(task.id).expect("is there");
+            assert_eq!(told.shares, all.parts(task.id));
+            for row in &told.fds {
+                let record = session.reveal(row.offset).expect("is there");
+                let file = record.fields.iter().find(|field| field.name == "file").expect("a description");
+                let file = file.text.trim_start_matches('#').parse().expect("a number");
+                assert_eq!(row.shared, all.words(task.id, row.fd, file), "fd {} of {}", row.fd, task.pid);
+            }
+        }
+    }
+}
+
 #[test]
 fn one_address_is_another_place_in_every_process() {
     let mut session = relatives(&family::Scene::default());

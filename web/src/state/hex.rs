@@ -3,7 +3,8 @@
 //! The first row in sight is the truth, the scrollbar follows it: browsers cap the height of an element (2^25 px
 //! over the pixel ratio in Chromium, less in Firefox), so that for a large file a pixel is many rows.
 
-use crate::proto::Space;
+use super::{Command, State};
+use crate::proto::{Request, Space};
 
 /// Bytes in a row.
 pub const ROW: u64 = 16;
@@ -15,6 +16,124 @@ const MAX_PX: f64 = 8_000_000.0;
 const BLOCK: u64 = 16 << 10;
 /// Blocks held.
 const MAX_BLOCKS: usize = 48;
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Shows the file in place of memory.
+    File,
+    /// The view was scrolled.
+    Scrolled {
+        /// How far down.
+        px: f64,
+        /// Height of the view.
+        height: f64,
+    },
+    /// Other many rows are in sight.
+    Resized {
+        /// How many.
+        rows: u32,
+    },
+    /// The wheel went by so many rows.
+    Wheel(i64),
+    /// Moves the cursor.
+    Move(i64),
+    /// Moves the cursor and selects what it passes.
+    Extend(i64),
+    /// Goes to what is typed.
+    Jump(String),
+    /// Picks a byte.
+    Pick {
+        /// Where.
+        at: u64,
+        /// Whether what lies between is selected, too.
+        extend: bool,
+    },
+}
+
+pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) {
+    match action {
+        Action::File => {
+            state.show_file();
+            state.hex.top = state.hex.cursor / ROW;
+            out.push(Command::ScrollHex(state.hex.px()));
+            state.ask_bytes(out);
+        }
+        Action::Scrolled { px, height } => {
+            if state.hex.scrolled(px, height) {
+                state.ask_bytes(out);
+            }
+        }
+        Action::Resized { rows } => {
+            state.hex.visible = rows.clamp(1, 400);
+            state.ask_bytes(out);
+        }
+        Action::Wheel(rows) => {
+            state.hex.top = state.hex.top.saturating_add_signed(rows).min(state.hex.last_top());
+            out.push(Command::ScrollHex(state.hex.px()));
+            state.ask_bytes(out);
+        }
+        Action::Move(by) => state.pick(state.hex.moved(by), false, out),
+        Action::Extend(by) => {
+            state.pick(state.hex.moved(by), true, out);
+            if state.hex.bring_into_view() {
+                out.push(Command::ScrollHex(state.hex.px()));
+            }
+            state.ask_bytes(out);
+        }
+        Action::Jump(text) => match crate::text::number(&text) {
+            Some(at) if state.hex.holds(at) => {
+                state.places.jumped = true;
+                state.pick(at, false, out);
+            }
+            Some(_) => state.fail(format!("{text} lies outside of what the hex view shows")),
+            None => state.fail("write a number, such as 264 or 0x108"),
+        },
+        Action::Pick { at, extend } => state.pick(at, extend, out),
+    }
+}
+
+impl State {
+    fn pick(&mut self, at: u64, extend: bool, out: &mut Vec<Command>) {
+        if !self.hex.holds(at) {
+            return;
+        }
+        if extend {
+            let (start, end) = self.hex.selection;
+            let anchor = if self.hex.cursor + 1 >= end { start } else { end.saturating_sub(1) };
+            self.hex.selection = (anchor.min(at), anchor.max(at) + 1);
+            self.hex.cursor = at;
+            return;
+        }
+        self.places.pinned = Some(at);
+        self.select(at, 1, out);
+        let here = self.record.as_ref().filter(|_| self.hex.space == Space::File);
+        let inside = here.is_some_and(|record| (record.offset..record.offset + record.len).contains(&at));
+        let place = match self.hex.space {
+            Space::File if !inside => Command::Ask(Request::Reveal { offset: at }),
+            Space::File => self.address(format!("offset={at:#x}")),
+            Space::Memory(mm) => self.address_in(mm, at),
+        };
+        out.push(place);
+    }
+
+    /// Selects bytes of what is shown and brings them into view.
+    pub(super) fn select(&mut self, offset: u64, len: u64, out: &mut Vec<Command>) {
+        self.hex.selection = (offset, offset.saturating_add(len.max(1)));
+        self.hex.cursor = offset;
+        if self.hex.bring_into_view() {
+            out.push(Command::ScrollHex(self.hex.px()));
+        }
+        self.ask_bytes(out);
+    }
+
+    /// Asks for the bytes in sight that are not there.
+    pub(super) fn ask_bytes(&mut self, out: &mut Vec<Command>) {
+        for (offset, len) in self.blocks.missing(&self.hex) {
+            out.push(Command::Ask(Request::Bytes { space: self.hex.space, offset, len }));
+        }
+    }
+}
 
 /// What the view looks at.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,13 +1,15 @@
 //! The state without a browser.
 
-use super::{Action, Command, State, Tab};
+use super::{
+    Action, Command, State, Tab, compare, hex, image, memory, places, record, save, search, tab, tasks, tree,
+};
 use crate::proto::{Area, FindingRow, Map, Opened, Process, Record, Reply, Request, Row, Space, Task};
 use crate::text::Pattern;
 
 fn opened(size: u64) -> State {
     let mut state = State::default();
-    state.reduce(Action::HexResized { rows: 30 });
-    state.reduce(Action::Open { name: "a".into(), kernel: None, url: None });
+    state.reduce(hex::Action::Resized { rows: 30 });
+    state.reduce(image::Action::Open { name: "a".into(), kernel: None, url: None });
     let image = Opened { size, rows: 4, records: 4, ..Opened::default() };
     state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
     state
@@ -25,14 +27,14 @@ fn opening_shows_the_first_error() {
     image.verdict.findings = vec![finding];
     let commands = state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
     assert!(asks(&commands, |request| *request == Request::Reveal { offset: 240 }));
-    assert!(state.findings_open);
+    assert!(state.findings.open);
 }
 
 #[test]
 fn the_fragment_that_came_with_the_page_is_gone_to_once_an_image_is_open() {
     let mut state = State::default();
-    assert!(state.reduce(Action::Fragment("#offset=0x108".into())).is_empty());
-    state.reduce(Action::Open { name: "a".into(), kernel: None, url: None });
+    assert!(state.reduce(places::Action::Fragment("#offset=0x108".into())).is_empty());
+    state.reduce(image::Action::Open { name: "a".into(), kernel: None, url: None });
     let image = Opened { size: 304, records: 4, ..Opened::default() };
     let commands = state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
     assert!(asks(&commands, |request| *request == Request::Reveal { offset: 0x108 }));
@@ -43,24 +45,24 @@ fn ten_gib_scroll_to_the_last_row_and_a_step_of_the_keyboard_is_one_row() {
     let mut state = opened(10 << 30);
     let height = state.hex.height();
     assert!(height <= 8_000_000.0);
-    state.reduce(Action::HexScrolled { px: height - 600.0, height: 600.0 });
+    state.reduce(hex::Action::Scrolled { px: height - 600.0, height: 600.0 });
     assert_eq!(state.hex.top, state.hex.last_top());
-    state.reduce(Action::HexJump("0x27fffffff".into()));
+    state.reduce(hex::Action::Jump("0x27fffffff".into()));
     assert_eq!(state.hex.cursor, (10 << 30) - 1);
-    state.reduce(Action::HexMove(-16));
+    state.reduce(hex::Action::Move(-16));
     assert_eq!(state.hex.cursor, (10 << 30) - 17);
 }
 
 #[test]
 fn a_scrollbar_that_we_moved_says_nothing_new() {
     let mut state = opened(10 << 30);
-    let commands = state.reduce(Action::HexJump("0x100000000".into()));
+    let commands = state.reduce(hex::Action::Jump("0x100000000".into()));
     let px = commands.iter().find_map(|command| match command {
         Command::ScrollHex(px) => Some(*px),
         _ => None,
     });
     let top = state.hex.top;
-    state.reduce(Action::HexScrolled { px: px.expect("the view scrolls").round(), height: 600.0 });
+    state.reduce(hex::Action::Scrolled { px: px.expect("the view scrolls").round(), height: 600.0 });
     assert_eq!(state.hex.top, top);
 }
 
@@ -68,7 +70,7 @@ fn a_scrollbar_that_we_moved_says_nothing_new() {
 fn a_byte_is_on_its_way_until_its_block_came_and_is_asked_for_once() {
     let mut state = opened(304);
     assert_eq!(state.blocks.byte(Space::File, 3), None);
-    assert!(state.reduce(Action::HexResized { rows: 30 }).is_empty(), "the block is asked for already");
+    assert!(state.reduce(hex::Action::Resized { rows: 30 }).is_empty(), "the block is asked for already");
     let reply = Reply::Bytes { space: Space::File, offset: 0, held: vec![true] };
     state.reduce(Action::Replied(reply, (0..=255).collect()));
     assert_eq!(state.blocks.byte(Space::File, 3), Some(Some(3)));
@@ -79,13 +81,13 @@ fn a_byte_picked_in_another_record_selects_that_record() {
     let mut state = opened(304);
     let record = Record { offset: 0, len: 232, rows: 4, ..Record::default() };
     state.reduce(Action::Replied(Reply::Selected(Box::new(record)), Vec::new()));
-    assert!(!asks(&state.reduce(Action::HexPick { at: 8, extend: false }), |r| matches!(
+    assert!(!asks(&state.reduce(hex::Action::Pick { at: 8, extend: false }), |r| matches!(
         r,
         Request::Reveal { .. }
     )));
-    let commands = state.reduce(Action::HexPick { at: 240, extend: false });
+    let commands = state.reduce(hex::Action::Pick { at: 240, extend: false });
     assert!(asks(&commands, |request| *request == Request::Reveal { offset: 240 }));
-    state.reduce(Action::HexPick { at: 247, extend: true });
+    state.reduce(hex::Action::Pick { at: 247, extend: true });
     assert_eq!(state.hex.selection, (240, 248));
 }
 
@@ -95,31 +97,31 @@ fn the_tree_is_walked_with_the_keyboard() {
     let row = |n: u32| Row { node: n, offset: u64::from(n) * 10, ..Row::default() };
     let reply = Reply::Tree { first: 0, rows: (0..4).map(row).collect(), total: 4 };
     state.reduce(Action::Replied(reply, Vec::new()));
-    let commands = state.reduce(Action::TreeMove(1));
+    let commands = state.reduce(tree::Action::Move(1));
     assert!(asks(&commands, |request| *request == Request::Reveal { offset: 10 }));
-    let commands = state.reduce(Action::TreeMove(99));
+    let commands = state.reduce(tree::Action::Move(99));
     assert!(asks(&commands, |request| *request == Request::Reveal { offset: 30 }));
 }
 
 #[test]
 fn a_search_asks_for_more_until_it_is_over_or_cancelled() {
     let mut state = opened(304);
-    state.reduce(Action::Search);
+    state.reduce(search::Action::Start);
     assert!(state.search.wrong.is_some(), "nothing was typed");
-    state.reduce(Action::SearchText("x".into()));
-    state.reduce(Action::Search);
+    state.reduce(search::Action::Text("x".into()));
+    state.reduce(search::Action::Start);
     let more = Reply::Hits { done: 1, total: 2, hits: Vec::new(), over: false };
     assert!(asks(&state.reduce(Action::Replied(more.clone(), Vec::new())), |r| *r == Request::SearchStep));
-    state.reduce(Action::SearchCancel);
+    state.reduce(search::Action::Cancel);
     assert!(state.reduce(Action::Replied(more, Vec::new())).is_empty());
 }
 
 #[test]
 fn tabs_go_round() {
     let mut state = opened(304);
-    state.reduce(Action::TabMove(-1));
+    state.reduce(tab::Action::Move(-1));
     assert_eq!(state.tab, Tab::Compare);
-    state.reduce(Action::TabMove(1));
+    state.reduce(tab::Action::Move(1));
     assert_eq!(state.tab, Tab::Record);
 }
 
@@ -127,11 +129,11 @@ fn tabs_go_round() {
 fn what_the_worker_cannot_do_is_told_and_a_crash_stays() {
     let mut state = opened(304);
     state.reduce(Action::Replied(Reply::Failed { message: "the file changed".into() }, Vec::new()));
-    assert_eq!(state.error.as_deref(), Some("the file changed"));
-    state.reduce(Action::Dismiss);
-    assert_eq!(state.error, None);
+    assert_eq!(state.chrome.error.as_deref(), Some("the file changed"));
+    state.reduce(super::chrome::Action::Dismiss);
+    assert_eq!(state.chrome.error, None);
     state.reduce(Action::Replied(Reply::Crashed { message: "out of memory".into() }, Vec::new()));
-    assert!(state.crashed.is_some());
+    assert!(state.chrome.crashed.is_some());
 }
 
 fn places(commands: &[Command]) -> Vec<(&str, bool)> {
@@ -151,10 +153,10 @@ fn selected(state: &mut State, offset: u64) -> Vec<Command> {
 fn back_leads_over_jumps_and_not_over_steps() {
     let mut state = opened(304);
     assert_eq!(places(&selected(&mut state, 0)), [("offset=0x0", false)], "opening is no jump");
-    state.reduce(Action::GoTo(16));
+    state.reduce(record::Action::GoTo(16));
     assert_eq!(places(&selected(&mut state, 16)), [("offset=0x10", true)]);
-    assert_eq!(places(&state.reduce(Action::HexMove(1))), [("offset=0x11", false)]);
-    state.reduce(Action::Fragment("#offset=0x0".into()));
+    assert_eq!(places(&state.reduce(hex::Action::Move(1))), [("offset=0x11", false)]);
+    state.reduce(places::Action::Fragment("#offset=0x0".into()));
     assert_eq!(places(&selected(&mut state, 0)), [("offset=0x0", false)], "coming back is no new place");
 }
 
@@ -177,7 +179,7 @@ fn areas(mm: u32) -> Reply {
 #[test]
 fn an_address_is_shown_before_its_map_is_there_and_within_its_area_afterwards() {
     let mut state = with_memory();
-    let commands = state.reduce(Action::Fragment("#vaddr=0x20000010".into()));
+    let commands = state.reduce(places::Action::Fragment("#vaddr=0x20000010".into()));
     assert!(asks(&commands, |request| *request == Request::Map { mm: 2 }));
     assert_eq!((state.hex.space, state.hex.start, state.hex.len), (Space::Memory(2), 0x2000_0000, 0x4000));
     state.reduce(Action::Replied(areas(2), Vec::new()));
@@ -189,12 +191,12 @@ fn an_address_is_shown_before_its_map_is_there_and_within_its_area_afterwards() 
 #[test]
 fn an_address_of_another_process_chooses_it_and_says_so_in_the_link() {
     let mut state = with_memory();
-    let commands = state.reduce(Action::Address { mm: 4, address: 0x1234 });
-    assert_eq!(state.task_id, 3);
+    let commands = state.reduce(memory::Action::Address { mm: 4, address: 0x1234 });
+    assert_eq!(state.tasks.id, 3);
     assert_eq!(places(&commands), [("vaddr=0x1234&pid=43", true)]);
     assert!(asks(&commands, |request| *request == Request::Map { mm: 4 }));
-    state.reduce(Action::Fragment("#vaddr=0x1234&mm=2".into()));
-    assert_eq!((state.task_id, state.hex.space), (1, Space::Memory(2)));
+    state.reduce(places::Action::Fragment("#vaddr=0x1234&mm=2".into()));
+    assert_eq!((state.tasks.id, state.hex.space), (1, Space::Memory(2)));
 }
 
 #[test]
@@ -206,39 +208,43 @@ fn an_address_in_a_link_is_that_of_the_process_named_or_of_the_first_with_memory
         ("#pid=45&vaddr=0x1234", 5, Space::Memory(4)),
         ("#vaddr=0x1234&mm=77", 5, Space::Memory(77)),
     ] {
-        state.reduce(Action::Fragment(link.into()));
-        assert_eq!((state.task_id, state.hex.space, state.error.as_deref()), (task, space, None), "{link}");
+        state.reduce(places::Action::Fragment(link.into()));
+        assert_eq!(
+            (state.tasks.id, state.hex.space, state.chrome.error.as_deref()),
+            (task, space, None),
+            "{link}"
+        );
     }
     for link in ["#vaddr=0x1234&pid=49", "#vaddr=0x1234&pid=50"] {
-        state.reduce(Action::Fragment(link.into()));
-        assert!(state.error.take().is_some_and(|told| told.contains("does not hold")), "{link}");
+        state.reduce(places::Action::Fragment(link.into()));
+        assert!(state.chrome.error.take().is_some_and(|told| told.contains("does not hold")), "{link}");
         assert_eq!(state.hex.space, Space::Memory(77), "the view stays where it was");
     }
-    state.reduce(Action::Fragment("#vaddr=0x20&pid=41".into()));
+    state.reduce(places::Action::Fragment("#vaddr=0x20&pid=41".into()));
     state.reduce(Action::Replied(areas(2), Vec::new()));
-    assert_eq!(state.error.as_deref(), Some("nothing is mapped at 0x20 in the memory of process 41"));
+    assert_eq!(state.chrome.error.as_deref(), Some("nothing is mapped at 0x20 in the memory of process 41"));
 }
 
 #[test]
 fn a_process_that_shares_its_memory_stays_chosen() {
     let mut state = with_memory();
-    state.reduce(Action::Task(5));
-    let commands = state.reduce(Action::Address { mm: 4, address: 0x1234 });
-    assert_eq!((state.task_id, state.owner(4).map(|task| task.pid)), (5, Some(45)));
+    state.reduce(tasks::Action::Choose(5));
+    let commands = state.reduce(memory::Action::Address { mm: 4, address: 0x1234 });
+    assert_eq!((state.tasks.id, state.owner(4).map(|task| task.pid)), (5, Some(45)));
     assert_eq!(places(&commands), [("vaddr=0x1234&pid=45", true)]);
 }
 
 #[test]
 fn answers_about_another_process_than_the_chosen_one_are_late() {
     let mut state = with_memory();
-    state.reduce(Action::Task(1));
-    state.reduce(Action::Task(3));
+    state.reduce(tasks::Action::Choose(1));
+    state.reduce(tasks::Action::Choose(3));
     state.reduce(Action::Replied(Reply::Task(Box::new(Task { id: 1, ..Task::default() })), Vec::new()));
     state.reduce(Action::Replied(areas(2), Vec::new()));
-    assert!(state.task.is_none() && state.map.is_none());
+    assert!(state.tasks.task.is_none() && state.memory.map.is_none());
     state.reduce(Action::Replied(Reply::Task(Box::new(Task { id: 3, ..Task::default() })), Vec::new()));
     state.reduce(Action::Replied(areas(4), Vec::new()));
-    assert!(state.task.is_some() && state.map.is_some());
+    assert!(state.tasks.task.is_some() && state.memory.map.is_some());
 }
 
 #[test]
@@ -249,36 +255,36 @@ fn a_record_of_a_process_means_that_process() {
         Action::Replied(Reply::Selected(Box::new(record)), Vec::new())
     };
     state.reduce(of(310, Some(3)));
-    assert_eq!(state.task_id, 3);
-    state.reduce(Action::Tab(Tab::Memory));
+    assert_eq!(state.tasks.id, 3);
+    state.reduce(tab::Action::Show(Tab::Memory));
     state.reduce(of(110, Some(1)));
-    assert_eq!(state.task_id, 3, "what one looks at does not change because of a record in passing");
+    assert_eq!(state.tasks.id, 3, "what one looks at does not change because of a record in passing");
     let commands = state.reduce(of(100, Some(1)));
-    assert_eq!(state.task_id, 1, "the process itself was picked");
+    assert_eq!(state.tasks.id, 1, "the process itself was picked");
     assert!(asks(&commands, |request| *request == Request::Map { mm: 2 }));
     state.reduce(of(0, None));
-    assert_eq!(state.task_id, 1);
+    assert_eq!(state.tasks.id, 1);
 }
 
 #[test]
 fn a_comparison_tells_how_far_it_is_and_can_be_stopped() {
     let mut state = with_memory();
-    state.reduce(Action::Compare("b".into()));
+    state.reduce(compare::Action::With("b".into()));
     let step = |done| Action::Replied(Reply::Comparing { done, total: 100 }, Vec::new());
     assert!(asks(&state.reduce(step(10)), |request| *request == Request::CompareStep));
-    assert_eq!(state.comparing, Some((10, 100)));
-    state.reduce(Action::CompareCancel);
+    assert_eq!(state.compare.running, Some((10, 100)));
+    state.reduce(compare::Action::Cancel);
     assert!(state.reduce(step(20)).is_empty(), "nobody asks for more");
     let late = Reply::Compared(crate::proto::Comparison::default());
     state.reduce(Action::Replied(late, Vec::new()));
-    assert!(state.comparison.is_none() && state.comparing.is_none());
+    assert!(state.compare.result.is_none() && state.compare.running.is_none());
 }
 
 #[test]
 fn a_region_is_saved_piece_by_piece_until_it_is_whole_or_cancelled() {
     let mut state = with_memory();
     let len = (16 << 20) + 10;
-    let commands = state.reduce(Action::SaveArea { mm: 2, start: 0x1000, len });
+    let commands = state.reduce(save::Action::Area { mm: 2, start: 0x1000, len });
     let piece = |offset, len| Request::Save { space: Space::Memory(2), offset, len };
     assert!(asks(&commands, |request| *request == piece(0x1000, 16 << 20)));
     let reply = |offset| Reply::Piece { space: Space::Memory(2), offset };
@@ -286,18 +292,19 @@ fn a_region_is_saved_piece_by_piece_until_it_is_whole_or_cancelled() {
     assert!(asks(&commands, |request| *request == piece(0x1000 + (16 << 20), 10)));
     let commands = state.reduce(Action::Replied(reply(0x1000 + (16 << 20)), vec![0; 10]));
     assert!(matches!(commands.as_slice(), [Command::Keep { first: false, .. }, Command::Deliver(_)]));
-    state.reduce(Action::SaveArea { mm: 2, start: 0x1000, len });
-    state.reduce(Action::SaveCancel);
+    state.reduce(save::Action::Area { mm: 2, start: 0x1000, len });
+    state.reduce(save::Action::Cancel);
     assert!(state.reduce(Action::Replied(reply(0x1000), vec![0; 10])).is_empty(), "a late piece is nobody's");
-    state.reduce(Action::SaveArea { mm: 2, start: 0, len: 5 << 30 });
-    assert!(state.error.is_some() && state.saving.is_none());
+    state.reduce(save::Action::Area { mm: 2, start: 0, len: 5 << 30 });
+    assert!(state.chrome.error.is_some() && state.saving.is_none());
 }
 
 #[test]
 fn strings_are_those_of_what_the_hex_view_shows() {
     let mut state = with_memory();
     state.reduce(Action::Replied(areas(2), Vec::new()));
-    let commands = state.reduce(Action::Strings { space: Space::Memory(2), start: 0x1000, len: 0x8000 });
+    let commands =
+        state.reduce(search::Action::Strings { space: Space::Memory(2), start: 0x1000, len: 0x8000 });
     let all = |start, len, least, text: &str| Request::Strings {
         space: Space::Memory(2),
         start,
@@ -305,41 +312,41 @@ fn strings_are_those_of_what_the_hex_view_shows() {
         least,
         text: text.into(),
     };
-    assert!(asks(&commands, |request| *request == all(0x1000, 0x8000, super::LEAST, "")));
+    assert!(asks(&commands, |request| *request == all(0x1000, 0x8000, search::LEAST, "")));
     assert_eq!((state.tab, state.search.pattern), (Tab::Search, Pattern::Strings));
-    state.reduce(Action::Address { mm: 2, address: 0x10_0000 });
-    state.reduce(Action::SearchText("key".into()));
-    state.reduce(Action::SearchLeast("8".into()));
-    let commands = state.reduce(Action::Search);
+    state.reduce(memory::Action::Address { mm: 2, address: 0x10_0000 });
+    state.reduce(search::Action::Text("key".into()));
+    state.reduce(search::Action::Least("8".into()));
+    let commands = state.reduce(search::Action::Start);
     assert!(asks(&commands, |request| *request == all(0x10_0000, 0x4000_0000, 8, "key")));
 }
 
 #[test]
 fn an_image_opened_by_its_index_is_judged_step_by_step() {
     let mut state = State::default();
-    state.reduce(Action::Open { name: "a".into(), kernel: None, url: Some("x".into()) });
+    state.reduce(image::Action::Open { name: "a".into(), kernel: None, url: Some("x".into()) });
     let mut image = Opened { size: 304, records: 4, extents: 100, ..Opened::default() };
     image.verdict.pending = true;
     let commands = state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
     assert!(asks(&commands, |request| *request == Request::Check));
-    assert_eq!(state.checking, Some((0, 100)));
+    assert_eq!(state.image.checking, Some((0, 100)));
     let commands = state.reduce(Action::Replied(Reply::Checking { done: 64, total: 100 }, Vec::new()));
     assert!(asks(&commands, |request| *request == Request::Check));
     let verdict = crate::proto::Verdict { valid: true, ..Default::default() };
     state.reduce(Action::Replied(Reply::Judged(verdict), Vec::new()));
-    assert_eq!(state.checking, None);
-    assert!(state.image.is_some_and(|image| image.verdict.valid));
+    assert_eq!(state.image.checking, None);
+    assert!(state.image.opened.is_some_and(|image| image.verdict.valid));
 }
 
 #[test]
 fn shift_and_the_arrows_select() {
     let mut state = opened(304);
-    state.reduce(Action::HexPick { at: 100, extend: false });
-    state.reduce(Action::HexExtend(16));
+    state.reduce(hex::Action::Pick { at: 100, extend: false });
+    state.reduce(hex::Action::Extend(16));
     assert_eq!((state.hex.selection, state.hex.cursor), ((100, 117), 116));
-    state.reduce(Action::HexExtend(-20));
+    state.reduce(hex::Action::Extend(-20));
     assert_eq!((state.hex.selection, state.hex.cursor), ((96, 101), 96));
-    state.reduce(Action::HexExtend(i64::MAX));
+    state.reduce(hex::Action::Extend(i64::MAX));
     assert_eq!(state.hex.selection, (100, 304));
 }
 
@@ -347,12 +354,12 @@ fn shift_and_the_arrows_select() {
 fn the_process_tree_is_walked_with_the_keyboard_and_ends_at_its_ends() {
     let mut state = with_memory();
     let mut pid = |by| {
-        let commands = state.reduce(Action::TaskMove(by));
+        let commands = state.reduce(tasks::Action::Move(by));
         assert!(commands.iter().any(|command| matches!(command, Command::ShowRow { list: "processes", .. })));
         state.chosen().map(|task| task.pid)
     };
     assert_eq!([i32::MIN, -1, 1, 1, i32::MAX, 1].map(&mut pid), [49, 49, 41, 43, 45, 45].map(Some));
-    assert!(State::default().reduce(Action::TaskMove(1)).is_empty());
+    assert!(State::default().reduce(tasks::Action::Move(1)).is_empty());
 }
 
 #[test]
@@ -362,7 +369,7 @@ fn the_last_record_is_selected_though_the_page_does_not_have_it() {
         Reply::Tree { first: 0, rows: vec![Row::default(); 80], total: 1000 },
         Vec::new(),
     ));
-    let commands = state.reduce(Action::TreeMove(i64::MAX));
+    let commands = state.reduce(tree::Action::Move(i64::MAX));
     assert!(asks(&commands, |request| *request == Request::RevealRow { row: 999 }));
     let record = Record { row: 999, rows: 1000, offset: 100, asked: 100, len: 8, ..Record::default() };
     let commands = state.reduce(Action::Replied(Reply::Selected(Box::new(record)), Vec::new()));
