@@ -20,19 +20,19 @@ use stasis_format::record::Image;
 use stasis_format::writer::{WriteError, Writer};
 
 use crate::arch;
-use crate::births;
-use crate::family::{Family, Sharing};
-use crate::model::{self, TaskState, Tree};
+use crate::image::model::{self, TaskState, Tree};
+use crate::kinds::fd::{anon, files, pipes, sockets};
+use crate::kinds::task::{fs as fs_state, locks, process as task, signals, thread, timers};
+use crate::kinds::{Capture, CaptureError, Contents};
+use crate::memory::areas as memory;
+use crate::memory::pages::{self, ContentsError, Storage};
 use crate::procfs::{self, Proc, Status};
 use crate::progress::Progress;
 use crate::refusal::{Loss, Reason, Survey};
-use crate::state::pages::{self, ContentsError, Storage};
-use crate::state::{
-    Capture, CaptureError, Contents, anon, files, fs as fs_state, locks, memory, pipes, signals, sockets,
-    task, thread, timers,
-};
 use crate::sys::kcmp::Shared;
-use crate::target::TargetError;
+use crate::tracee::target::TargetError;
+use crate::tree::respawn;
+use crate::tree::seize::{Family, Sharing};
 
 /// The steps in order, as [`Progress::step`] announces them.
 pub const STEPS: &[&str] = &["look", "seize", "capture", "metadata", "contents", "finish"];
@@ -360,7 +360,7 @@ fn capture_family(
     sockets::settle(&met, tree, survey, contents, &members);
     anon::capture_epoll_targets(&met, tree, survey);
     tree.image.root = tree.tasks.first().map_or(0, |root| root.id);
-    if let Err(births::Impossible { pid, why }) = births::plan(&tree.tasks) {
+    if let Err(respawn::Impossible { pid, why }) = respawn::plan(&tree.tasks) {
         survey.refuse(Loss::Attribute, pid as i32, why, "");
     }
     Ok(())

@@ -9,12 +9,12 @@ use std::error::Error;
 use std::io;
 
 use crate::checkpoint;
+use crate::kinds::RestoreError;
+use crate::memory::pages::ContentsError;
 use crate::procfs::Proc;
 use crate::refusal::Loss;
 use crate::restart;
-use crate::state::RestoreError;
-use crate::state::pages::ContentsError;
-use crate::target::TargetError;
+use crate::tracee::target::TargetError;
 
 /// The errno of a checkpoint of `pid` that failed.
 pub fn of_checkpoint(error: &checkpoint::Error, pid: i32) -> i32 {

@@ -3,24 +3,15 @@
 #![allow(missing_docs)] // a program has no API; its help is in `cli`
 
 mod cli;
-mod commands;
-mod failure;
-mod foreground;
-mod front;
-mod inspect;
-mod output;
-mod style;
-mod table;
-mod text;
-mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tracing::level_filters::LevelFilter;
 
-use cli::{Cli, Command};
-use failure::Failure;
+use cli::args::{Cli, Command};
+use cli::commands;
+use cli::failure::{self, Failure};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

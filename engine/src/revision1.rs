@@ -18,7 +18,7 @@ use stasis_format::rev1::{self, Restart, Step, TASK_COMM_LEN, Task};
 
 use crate::procfs::{parse_maps, parse_stat};
 use crate::sys::{rawfd, vm};
-use crate::target::{Target, TargetError};
+use crate::tracee::target::{Target, TargetError};
 
 /// The next identifier of a checkpoint.
 static NEXT_CRID: AtomicI32 = AtomicI32::new(1);

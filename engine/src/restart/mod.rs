@@ -27,20 +27,21 @@ use stasis_format::reader::{Reader, decode_extent};
 use stasis_format::record::{Body, Creds};
 
 use crate::arch;
-use crate::births::{self, Plan, Stubs};
 use crate::checkpoint::uuid;
-use crate::identity::{self, Identity};
-use crate::model::{BuildError, Builder, MmState, TaskState, Tree};
+use crate::image::model::{BuildError, Builder, MmState, TaskState, Tree};
+use crate::kinds::RestoreError;
+use crate::kinds::fd::files::{self, Opened, Redirects};
+use crate::kinds::fd::{anon, inodes, sockets};
+use crate::kinds::task::{creds, fs, locks, process as task, signals, thread, timers};
+use crate::memory::areas as memory;
+use crate::memory::fill::{Filler, Space};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
-use crate::state::files::{self, Opened, Redirects};
-use crate::state::fill::{Filler, Space};
-use crate::state::{
-    RestoreError, anon, creds, fs, inodes, locks, memory, signals, sockets, task, thread, timers,
-};
-use crate::stub::{Call, Stub, StubError};
 use crate::sys::{self, process};
-use crate::takeover::TakeoverError;
+use crate::tracee::exec_replace::TakeoverError;
+use crate::tracee::stub::{Call, Stub, StubError};
+use crate::tree::ids::{self, Identity};
+use crate::tree::respawn::{self, Plan, Stubs};
 
 pub use replace::{NotReplaced, into};
 
@@ -136,9 +137,8 @@ pub fn restart<R: Read + Send>(
     let root = root_of(&tree)?;
     check_creds(&tree, &creds_of(std::process::id() as i32)?)?;
     let pid = root.task.pid;
-    let unnamed = |e: identity::NoIdentity| Error::Host(e.to_string());
-    let mut identity =
-        identity::create(pid, &births::ids(&plan, &tree.tasks), opts.detach).map_err(unnamed)?;
+    let unnamed = |e: ids::NoIdentity| Error::Host(e.to_string());
+    let mut identity = ids::create(pid, &respawn::ids(&plan, &tree.tasks), opts.detach).map_err(unnamed)?;
     let raise = |identity: &Identity| -> Result<Stubs, Error> {
         let mut stub = Stub::adopt(identity.pid, pid)?;
         empty(&mut stub, &tree)?;
@@ -151,9 +151,9 @@ pub fn restart<R: Read + Send>(
     };
     let mut stubs = raise(&identity);
     // Somebody took an id just now, or a group or session still has it.
-    if matches!(&stubs, Err(Error::Stub(e)) if births::is_taken(e)) && identity.is_here() {
+    if matches!(&stubs, Err(Error::Stub(e)) if respawn::is_taken(e)) && identity.is_here() {
         drop(identity);
-        identity = identity::in_namespace(pid, std::io::ErrorKind::AlreadyExists.into()).map_err(unnamed)?;
+        identity = ids::in_namespace(pid, std::io::ErrorKind::AlreadyExists.into()).map_err(unnamed)?;
         stubs = raise(&identity);
     }
     let mut stubs = stubs?;
@@ -173,7 +173,7 @@ fn root_of(tree: &Tree) -> Result<&TaskState, Error> {
 
 /// The order in which the processes come into being, if there is one.
 fn plan(tree: &Tree) -> Result<Plan, Error> {
-    births::plan(&tree.tasks).map_err(|births::Impossible { pid, why }| {
+    respawn::plan(&tree.tasks).map_err(|respawn::Impossible { pid, why }| {
         Error::Host(format!("process {pid} of the image cannot be restarted: {why}"))
     })
 }

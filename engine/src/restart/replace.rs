@@ -15,12 +15,12 @@ use super::source::validated;
 use super::{
     Error, Options, check_creds, check_host, creds_of, empty, finish, part, plan, read_metadata, root_of,
 };
-use crate::births::{self, Plan, Stubs};
-use crate::model::{Object, Tree};
+use crate::image::model::{Object, Tree};
+use crate::kinds::fd::files::{self, Redirects};
+use crate::kinds::task::{creds, process as task, timers};
 use crate::progress::Progress;
-use crate::state::files::{self, Redirects};
-use crate::state::{creds, task, timers};
-use crate::takeover::{self, Place};
+use crate::tracee::exec_replace::{self, Place};
+use crate::tree::respawn::{self, Plan, Stubs};
 
 /// Why a process was not replaced.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +78,8 @@ pub fn into(
     let named = PathBuf::from(std::ffi::OsStr::from_bytes(tree.path_of(exe)));
     let programs: Vec<PathBuf> = [Some(named), std::env::current_exe().ok()].into_iter().flatten().collect();
     let (mut stub, socket) = place.take(&programs).map_err(|failure| match failure {
-        takeover::Failure::Unharmed(e) => NotReplaced::Unharmed(e.into()),
-        takeover::Failure::Lost(e) => NotReplaced::Lost(e.into()),
+        exec_replace::Failure::Unharmed(e) => NotReplaced::Unharmed(e.into()),
+        exec_replace::Failure::Lost(e) => NotReplaced::Lost(e.into()),
     })?;
     let rest = || -> Result<(), Error> {
         empty(&mut stub, &tree)?;
@@ -125,10 +125,10 @@ fn check_ids(tree: &Tree, plan: &Plan, ours: &Creds) -> Result<(), Error> {
             tree.tasks.len()
         )));
     }
-    let mut ids = births::ids(plan, &tree.tasks);
+    let mut ids = respawn::ids(plan, &tree.tasks);
     // Threads of the root itself do with other ids.
     ids.retain(|id| root.threads.iter().all(|thread| thread.thread.tid != *id));
-    match births::taken(&ids).as_slice() {
+    match respawn::taken(&ids).as_slice() {
         [] => Ok(()),
         taken => Err(Error::Busy(taken.to_vec())),
     }

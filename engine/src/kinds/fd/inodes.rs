@@ -1,0 +1,265 @@
+//! Files as such: which file it is, whether its contents go into the image, and finding or making it again.
+
+use std::ffi::OsStr;
+use std::fs::{File as StdFile, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use stasis_format::record::Inode;
+
+use crate::image::model::{Id, Tree};
+use crate::kinds::{Capture, RestoreError};
+use crate::refusal::Loss;
+use crate::sys;
+
+/// Bits of [`Inode::flags`].
+pub const DELETED: u32 = 1;
+/// The contents are in the image.
+pub const EMBEDDED: u32 = 2;
+/// Shared anonymous memory.
+pub const SHMEM: u32 = 4;
+/// A memfd.
+pub const MEMFD: u32 = 8;
+/// Some area maps it.
+pub const MAPPED: u32 = 16;
+/// Some descriptor has it open.
+pub const OPEN: u32 = 32;
+/// A file of /proc.
+pub const PROC: u32 = 64;
+
+/// File system magic of procfs (linux/magic.h).
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+
+impl Capture<'_> {
+    /// The INODE of an open file; `path` is what the kernel's link says, `use_` is [`MAPPED`] or [`OPEN`].
+    ///
+    /// The contents of deleted files, memfds and shared memory go into the image, those of others on request.
+    pub fn inode(&mut self, fd: OwnedFd, path: &[u8], use_: u32) -> io::Result<Id> {
+        let file = StdFile::from(fd);
+        let meta = file.metadata()?;
+        let key = (meta.dev(), meta.ino());
+        if let Some(id) = self.contents.known.get(&key) {
+            if let Some(inode) = self.tree.inodes.get_mut(id) {
+                inode.flags |= use_;
+            }
+            return Ok(*id);
+        }
+        let (name, deleted) =
+            if still_there(self.target.pid, path, &meta) { (path, false) } else { strip_deleted(path) };
+        let mut flags = use_;
+        let mut seals = 0;
+        // The kernel's own files of these names have no links; a file in / could have such a name too.
+        if let Some(memfd) = name.strip_prefix(b"/memfd:").filter(|_| deleted) {
+            flags |= MEMFD | EMBEDDED;
+            // A descriptor that only names the file cannot be asked.
+            let readable = sys::file::seals(&file).is_err().then(|| reopen_file(&file)).transpose()?;
+            seals = sys::file::seals(readable.as_ref().unwrap_or(&file))?;
+            return self.add_inode(file, &meta, memfd.to_vec(), flags, seals);
+        }
+        if name == b"/dev/zero" && deleted && meta.is_file() {
+            flags |= SHMEM | EMBEDDED;
+            return self.add_inode(file, &meta, Vec::new(), flags, 0);
+        }
+        if sys::file::fs_magic(&file).is_ok_and(|m| m == PROC_SUPER_MAGIC) {
+            flags |= PROC;
+        }
+        if deleted || meta.nlink() == 0 {
+            flags |= DELETED;
+            if meta.is_file() {
+                flags |= EMBEDDED;
+                if meta.nlink() > 0 {
+                    self.survey.lose(
+                        Loss::Attribute,
+                        self.target.pid,
+                        format!(
+                            "{} was deleted under this name but lives on under another, which the restored process \
+                             would no longer share",
+                            name.escape_ascii()
+                        ),
+                        "close it or give it its name back",
+                    );
+                }
+            }
+        } else if self.embed_files && meta.is_file() && flags & PROC == 0 {
+            flags |= EMBEDDED;
+        }
+        self.add_inode(file, &meta, name.to_vec(), flags, seals)
+    }
+
+    fn add_inode(
+        &mut self,
+        file: StdFile,
+        meta: &std::fs::Metadata,
+        path: Vec<u8>,
+        flags: u32,
+        seals: u32,
+    ) -> io::Result<Id> {
+        let id = self.tree.new_id();
+        self.contents.known.insert((meta.dev(), meta.ino()), id);
+        self.tree.inodes.insert(id, record(meta, path, flags, seals));
+        if flags & EMBEDDED != 0 && meta.size() > 0 {
+            // A descriptor opened for writing only cannot be read from; /proc gives another one.
+            let readable = reopen_file(&file)?;
+            self.contents.inodes.push((id, readable.into(), meta.size()));
+        }
+        Ok(id)
+    }
+
+    /// The INODE of a path, for directories and programs.
+    pub fn inode_of_link(&mut self, link: &str, use_: u32) -> io::Result<Id> {
+        let path = self.target.proc.readlink(link)?;
+        let name = format!("/proc/{}/{link}", self.target.pid);
+        // O_PATH is enough for all but embedding, and never has an effect on the file.
+        let fd = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(name)?;
+        self.inode(fd.into(), &path, use_)
+    }
+}
+
+fn reopen_file(file: &StdFile) -> io::Result<StdFile> {
+    StdFile::open(format!("/proc/self/fd/{}", raw(file)))
+}
+
+fn raw(file: &StdFile) -> i32 {
+    std::os::fd::AsRawFd::as_raw_fd(file)
+}
+
+fn record(meta: &std::fs::Metadata, path: Vec<u8>, flags: u32, seals: u32) -> Inode {
+    Inode {
+        dev: meta.dev(),
+        ino: meta.ino(),
+        mode: meta.mode(),
+        nlink: meta.nlink() as u32,
+        size: meta.size(),
+        mtime: (meta.mtime() as u64).wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec() as u64),
+        rdev: meta.rdev(),
+        flags,
+        seals,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        path,
+    }
+}
+
+/// Whether a file whose link ends in " (deleted)" is one that has this very name, and not one that was deleted.
+fn still_there(pid: i32, path: &[u8], meta: &std::fs::Metadata) -> bool {
+    if meta.nlink() == 0 || !strip_deleted(path).1 {
+        return false;
+    }
+    let name = [format!("/proc/{pid}/root").as_bytes(), path].concat();
+    std::fs::symlink_metadata(OsStr::from_bytes(&name))
+        .is_ok_and(|found| (found.dev(), found.ino()) == (meta.dev(), meta.ino()))
+}
+
+/// Takes the kernel's " (deleted)" off the end of a link.
+pub fn strip_deleted(path: &[u8]) -> (&[u8], bool) {
+    path.strip_suffix(b" (deleted)").map_or((path, false), |p| (p, true))
+}
+
+/// The path of an INODE on this host.
+pub fn path(inode: &Inode) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(&inode.path))
+}
+
+/// What the restored process needs of a file, for the judgement whether it still is the one it had.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Need {
+    /// Bytes that were mapped or read.
+    pub bytes: u64,
+    /// Whether its contents must not have changed: it is mapped privately, as programs and libraries are.
+    pub unchanged: bool,
+}
+
+/// Judges a file that is to be opened again; `None` when it will do, else the complaint.
+pub fn judge(inode: &Inode, need: Need) -> Option<String> {
+    let name = inode.path.escape_ascii();
+    let meta = match std::fs::metadata(path(inode)) {
+        Ok(meta) => meta,
+        Err(e) => return Some(format!("{name} cannot be opened again: {e}")),
+    };
+    let (was, is) = (inode.mode & libc::S_IFMT, meta.mode() & libc::S_IFMT);
+    if was != is {
+        return Some(format!("{name} was a file of type {was:o} and is now one of type {is:o}"));
+    }
+    if was != libc::S_IFREG || inode.flags & PROC != 0 {
+        return None;
+    }
+    if meta.size() < need.bytes {
+        return Some(format!(
+            "{name} is {} bytes long now, but the process had mapped or read {} bytes of it",
+            meta.size(),
+            need.bytes
+        ));
+    }
+    let now = record(&meta, Vec::new(), 0, 0);
+    let same_content = now.mtime == inode.mtime && now.size == inode.size;
+    if now.ino != inode.ino && !same_content {
+        return Some(format!(
+            "{name} was replaced by another file (inode {} before, {} now)",
+            inode.ino, now.ino
+        ));
+    }
+    if need.unchanged && !same_content {
+        return Some(format!("{name} has changed since the checkpoint, and the process had it mapped"));
+    }
+    None
+}
+
+/// Makes a file whose contents are in the image: a memfd, shared memory, or an unnamed file where the deleted one was.
+pub fn make(inode: &Inode) -> Result<OwnedFd, RestoreError> {
+    let what = || format!("making {} again", inode.path.escape_ascii());
+    let fd = if inode.flags & SHMEM != 0 {
+        match sys::mem::shared_anonymous(inode.size) {
+            Ok(fd) => return Ok(fd),
+            Err(_) => sys::mem::memfd(b"stasis-shared", false).map_err(RestoreError::io(what()))?,
+        }
+    } else if inode.flags & MEMFD != 0 {
+        sys::mem::memfd(&inode.path, true).map_err(RestoreError::io(what()))?
+    } else {
+        make_deleted(inode).map_err(RestoreError::io(what()))?
+    };
+    nix::unistd::ftruncate(fd.as_fd(), inode.size as i64).map_err(RestoreError::nix(what()))?;
+    Ok(fd)
+}
+
+/// A file without a name where the deleted one was, with its mode and owner.
+///
+/// It never has a name, so a restart that is killed leaves nothing; only a file system that cannot make such files
+/// (overlayfs of old, NFS) sees a name for a moment.
+fn make_deleted(inode: &Inode) -> io::Result<OwnedFd> {
+    let path = path(inode);
+    let dir = path.parent().filter(|d| d.is_dir()).map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let file = match options.clone().custom_flags(libc::O_TMPFILE).open(&dir) {
+        Ok(file) => file,
+        Err(_) => {
+            let named = tempfile::Builder::new().prefix(".stasis-").tempfile_in(&dir)?;
+            named.into_file()
+        }
+    };
+    // Another owner needs privilege; without it the file is ours, as all else of the process is.
+    let _ = nix::unistd::fchown(&file, Some(inode.uid.into()), Some(inode.gid.into()));
+    let mode = nix::sys::stat::Mode::from_bits_truncate(inode.mode & 0o7777);
+    nix::sys::stat::fchmod(&file, mode)?;
+    Ok(file.into())
+}
+
+/// Opens another description of the same file, with these flags.
+pub fn reopen(fd: &OwnedFd, flags: i32) -> io::Result<OwnedFd> {
+    let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(fd));
+    open_path(Path::new(&name), flags)
+}
+
+/// Opens a path with exactly these flags.
+pub fn open_path(path: &Path, flags: i32) -> io::Result<OwnedFd> {
+    let flags = nix::fcntl::OFlag::from_bits_truncate(flags | libc::O_CLOEXEC | libc::O_NOCTTY);
+    Ok(nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?)
+}
+
+/// The INODEs of a tree whose contents are in the image.
+pub fn embedded(tree: &Tree) -> impl Iterator<Item = (Id, &Inode)> {
+    tree.inodes.iter().filter(|(_, i)| i.flags & EMBEDDED != 0).map(|(id, i)| (*id, i))
+}

@@ -1,0 +1,126 @@
+//! One file for each kind of process state: how it is captured on top, how it is put back below.
+
+pub mod fd;
+pub mod task;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::fd::OwnedFd;
+
+use crate::checkpoint::LeaveOut;
+use crate::image::model::{Id, Tree};
+use crate::refusal::Survey;
+use crate::tracee::stub::StubError;
+use crate::tracee::target::{Target, TargetError};
+
+/// What the capture of every kind works on: one process after the other of a tree.
+#[derive(Debug)]
+pub struct Capture<'a> {
+    /// The process, standing still.
+    pub target: &'a mut Target,
+    /// All processes of the tree, this one included: their ids as we see them, and as they see themselves.
+    pub names: &'a BTreeMap<i32, u32>,
+    /// Open file descriptions met so far, of all processes.
+    pub met: &'a mut fd::files::Met,
+    /// Where it is written down.
+    pub tree: &'a mut Tree,
+    /// Reasons to refuse.
+    pub survey: &'a mut Survey,
+    /// Contents to be stored behind the metadata.
+    pub contents: &'a mut Contents,
+    /// Whether mapped and opened files go into the image too.
+    pub embed_files: bool,
+    /// What belongs to whoever makes the checkpoint.
+    pub leave_out: &'a LeaveOut,
+}
+
+/// Contents that go into the image after all metadata.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Pages of address spaces.
+    pub memory: Vec<crate::memory::pages::MemoryContents>,
+    /// Files, memfds and shared memory.
+    pub inodes: Vec<(Id, OwnedFd, u64)>,
+    /// What was in pipes and sockets.
+    pub streams: Vec<(Id, Vec<u8>)>,
+    /// INODEs known so far, by device and inode number.
+    pub known: HashMap<(u64, u64), Id>,
+}
+
+/// Why capture failed for another reason than state that cannot be carried over.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The target could not be worked with.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Something of the process could not be read.
+    #[error("{what} of process {pid} could not be read: {source}")]
+    Read {
+        /// What.
+        what: String,
+        /// Process.
+        pid: i32,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The kernel wrote something unexpected into /proc.
+    #[error("{what} of process {pid} is not understood: {detail}")]
+    Parse {
+        /// Which file.
+        what: String,
+        /// Process.
+        pid: i32,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl CaptureError {
+    /// For `map_err`.
+    pub fn read(what: impl Into<String>, pid: i32) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Read { what, pid, source }
+    }
+
+    /// For `map_err`.
+    pub fn parse<E: std::fmt::Display>(what: impl Into<String>, pid: i32) -> impl FnOnce(E) -> Self {
+        let what = what.into();
+        move |e| Self::Parse { what, pid, detail: e.to_string() }
+    }
+}
+
+/// Why a restart failed while state was put back.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A step inside the new process failed.
+    #[error(transparent)]
+    Stub(#[from] StubError),
+    /// A step outside of it failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The host is not what the image needs.
+    #[error("{0}")]
+    Host(String),
+    /// Files changed since the checkpoint: all of them.
+    #[error("{}", .0.join("; "))]
+    Files(Vec<String>),
+}
+
+impl RestoreError {
+    /// For `map_err`.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+
+    /// The same for errors of nix.
+    pub fn nix(what: impl Into<String>) -> impl FnOnce(nix::errno::Errno) -> Self {
+        let what = what.into();
+        move |e| Self::Io { what, source: e.into() }
+    }
+}

@@ -1,0 +1,245 @@
+//! What belongs to a process as a whole: identity, limits, attributes, and the survey of what it must not have.
+
+use std::fs;
+
+use stasis_format::record::{Namespace, RESOURCES, Rlimit, Task};
+
+use super::thread;
+use crate::image::model::{TaskState, Tree, ZOMBIE};
+use crate::kinds::{Capture, CaptureError, RestoreError};
+use crate::procfs::{self, Status};
+use crate::refusal::Loss;
+use crate::tracee::stub::{Call, Stub};
+use crate::tree::seize::Zombie;
+
+const PR_GET_CHILD_SUBREAPER: i32 = 37;
+const PR_SET_CHILD_SUBREAPER: i32 = 36;
+const PR_SET_MDWE: u64 = 65;
+
+/// Names under /proc/PID/ns and their CLONE_NEW* bits.
+const NAMESPACES: &[(&str, u32)] = &[
+    ("mnt", 0x0002_0000),
+    ("cgroup", 0x0200_0000),
+    ("uts", 0x0400_0000),
+    ("ipc", 0x0800_0000),
+    ("user", 0x1000_0000),
+    ("pid", 0x2000_0000),
+    ("net", 0x4000_0000),
+    ("time", 0x80),
+];
+
+/// Looks for what cannot be carried over.
+pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
+    let pid = c.target.pid;
+    if status.seccomp != 0 && !c.leave_out.has_seccomp_of(status) {
+        let what = format!("a seccomp filter is in force (mode {})", status.seccomp);
+        c.survey.refuse(Loss::Seccomp, pid, what, "start it without the sandbox");
+    }
+    let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
+    let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
+    if stat.session == pid && stat.tty_nr != 0 {
+        let what = "it leads the session of a terminal, and the terminal would not be its session's again";
+        c.survey.lose(Loss::Terminal, pid, what, "start it from a shell that leads the session");
+    }
+    let label = c.target.proc.read("attr/current").unwrap_or_default();
+    let label = label.strip_suffix(b"\0").unwrap_or(&label);
+    let label = label.strip_suffix(b"\n").unwrap_or(label);
+    if !label.is_empty() && !label.starts_with(b"unconfined") {
+        let what = format!("it runs under the security label {}", label.escape_ascii());
+        c.survey.lose(Loss::Label, pid, what, "");
+    }
+    Ok(())
+}
+
+/// Captures a process that has ended; its parent is a task of the tree.
+pub fn capture_zombie(tree: &mut Tree, zombie: &Zombie) -> Result<TaskState, CaptureError> {
+    let pid = zombie.pid;
+    let read = |name: &str| zombie.proc.read(name).map_err(CaptureError::read(name, pid));
+    let status = procfs::parse_status(&read("status")?).map_err(CaptureError::parse("status", pid))?;
+    let stat = procfs::parse_stat(&read("stat")?).map_err(CaptureError::parse("stat", pid))?;
+    let task = Task {
+        pid: status.own_tgid(),
+        pgid: status.ns_pgid.last().copied().unwrap_or(stat.pgrp as u32),
+        sid: status.ns_sid.last().copied().unwrap_or(stat.session as u32),
+        state: ZOMBIE,
+        exit_code: stat.exit_code as u32,
+        exit_signal: stat.exit_signal as u32,
+        comm: thread::comm(&stat.comm),
+        start_time: stat.starttime,
+        ..Task::default()
+    };
+    Ok(TaskState { id: tree.new_id(), task, ..TaskState::default() })
+}
+
+/// Captures the record of the task; the objects it refers to and its parent are filled in by the conductor.
+pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureError> {
+    let pid = c.target.pid;
+    let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
+    let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
+    let comm = c.target.proc.read("comm").map_err(CaptureError::read("the name", pid))?;
+    let oom = c.target.proc.read("oom_score_adj").unwrap_or_default();
+    let stopped = c.target.threads.iter().find_map(|t| t.stopped_by);
+    let subreaper = subreaper(c)?;
+    let task = Task {
+        pid: status.own_tgid(),
+        pgid: status.ns_pgid.last().copied().unwrap_or(stat.pgrp as u32),
+        sid: status.ns_sid.last().copied().unwrap_or(stat.session as u32),
+        state: u32::from(stopped.is_some()),
+        stop_signal: stopped.unwrap_or(0) as u32,
+        exit_code: 0,
+        exit_signal: stat.exit_signal as u32,
+        comm: thread::comm(&comm),
+        child_subreaper: subreaper,
+        oom_score_adj: std::str::from_utf8(&oom).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0),
+        mce_kill: match c.target.call(0, libc::SYS_prctl, [libc::PR_MCE_KILL_GET as u64, 0, 0, 0, 0, 0])? {
+            1 => 1,
+            0 => 2,
+            _ => 0,
+        },
+        start_time: stat.starttime,
+        ..Task::default()
+    };
+    let id = c.tree.new_id();
+    let rlimits = rlimits(c)?;
+    let namespaces = namespaces(c)?;
+    Ok(TaskState { id, task, rlimits, namespaces, ..TaskState::default() })
+}
+
+fn subreaper(c: &mut Capture) -> Result<u32, CaptureError> {
+    let (ret, value) = c.ask::<4>(0, "the subreaper attribute", libc::SYS_prctl, |out| {
+        [PR_GET_CHILD_SUBREAPER as u64, out, 0, 0, 0, 0]
+    })?;
+    Ok(if ret < 0 { 0 } else { u32::from_ne_bytes(value) })
+}
+
+/// Limits, from the text of /proc: prlimit(2) from outside needs CAP_SYS_RESOURCE if the process has another uid.
+fn rlimits(c: &Capture) -> Result<Vec<Rlimit>, CaptureError> {
+    let pid = c.target.pid;
+    let text = c.target.proc.read("limits").map_err(CaptureError::read("the limits", pid))?;
+    let limits = procfs::parse_limits(&text).map_err(CaptureError::parse("limits", pid))?;
+    Ok(limits
+        .into_iter()
+        .map(|(resource, cur, max)| Rlimit { resource, pad: 0, rlim_cur: cur, rlim_max: max })
+        .collect())
+}
+
+/// Namespaces; the process is refused when it lives in others than the caller, which restart could not give it.
+fn namespaces(c: &mut Capture) -> Result<Vec<Namespace>, CaptureError> {
+    let pid = c.target.pid;
+    let mut list = Vec::new();
+    for (name, of) in [("pid_for_children", "pid"), ("time_for_children", "time")] {
+        // The link is missing where no child has been there yet.
+        let own = c.target.proc.readlink(&format!("ns/{of}"));
+        let is_own = |theirs: Vec<u8>| own.as_ref().is_ok_and(|own| *own == theirs);
+        if own.is_ok() && !c.target.proc.readlink(&format!("ns/{name}")).is_ok_and(is_own) {
+            let what = format!("its children to come will live in another {of} namespace (unshare(2))");
+            c.survey.lose(Loss::Namespace, pid, what, "");
+        }
+    }
+    for (name, kind) in NAMESPACES {
+        let Ok(theirs) = c.target.proc.readlink(&format!("ns/{name}")) else { continue };
+        let ours =
+            fs::read_link(format!("/proc/self/ns/{name}")).map(|p| p.into_os_string().into_encoded_bytes());
+        let shared = ours.is_ok_and(|o| o == theirs);
+        let digits: String = String::from_utf8_lossy(&theirs).chars().filter(char::is_ascii_digit).collect();
+        let ino = digits.parse().unwrap_or(0);
+        list.push(Namespace { kind: *kind, shared: u32::from(shared), ino });
+        let root = c.tree.tasks.first();
+        let root = root.and_then(|root| root.namespaces.iter().find(|namespace| namespace.kind == *kind));
+        if root.is_some_and(|root| root.ino != ino) {
+            let what = format!("it lives in another {name} namespace than the root of its tree");
+            c.survey.lose(Loss::Namespace, pid, what, "checkpoint it by itself");
+        } else if !shared && !matches!(*name, "pid" | "user") {
+            // A process that was restarted into a PID namespace of its own is at home in any.
+            let what = format!("it lives in another {name} namespace than stasis");
+            c.survey.lose(Loss::Namespace, pid, what, "run stasis inside that namespace (nsenter)");
+        }
+    }
+    Ok(list)
+}
+
+/// Raises the limits that stand in the way of building; [`restore_rlimits`] sets the right ones at the end.
+pub fn raise_rlimits(stub: &mut Stub) -> Result<(), RestoreError> {
+    use nix::sys::resource::{Resource, getrlimit};
+    let raised = [
+        Resource::RLIMIT_NOFILE,
+        Resource::RLIMIT_MEMLOCK,
+        Resource::RLIMIT_STACK,
+        Resource::RLIMIT_SIGPENDING,
+    ];
+    let mut calls = Vec::new();
+    for (i, resource) in raised.into_iter().enumerate() {
+        let Ok((_, hard)) = getrlimit(resource) else { continue };
+        let place = stub.put(i as u64 * 16, &[hard.to_ne_bytes(), hard.to_ne_bytes()].concat())?;
+        let args = [0, resource as u64, place, 0];
+        calls.push(Call::new("raising a limit", libc::SYS_prlimit64, &args));
+    }
+    stub.run(&calls)?;
+    Ok(())
+}
+
+/// Sets the resource limits. Raising a hard limit needs CAP_SYS_RESOURCE: without it ours is kept and said so.
+pub fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), RestoreError> {
+    for limit in limits {
+        let bytes = [limit.rlim_cur.to_ne_bytes(), limit.rlim_max.to_ne_bytes()].concat();
+        let at = stub.put(0, &bytes)?;
+        let name =
+            RESOURCES.iter().find(|(n, _)| *n == u64::from(limit.resource)).map_or("a limit", |(_, n)| n);
+        let call =
+            Call::new(format!("setting {name}"), libc::SYS_prlimit64, &[0, limit.resource.into(), at, 0]);
+        if stub.call(call.forgiving(&[libc::EPERM]))? != 0 {
+            tracing::warn!("{name} stays as it is here: raising it to what it was needs CAP_SYS_RESOURCE");
+        }
+    }
+    Ok(())
+}
+
+/// Sets what the process can only set itself.
+pub fn restore_inside(
+    stub: &mut Stub,
+    task: &Task,
+    mm: &stasis_format::record::Mm,
+) -> Result<(), RestoreError> {
+    let prctl = |what: &str, op: u64, value: u64| Call::new(what, libc::SYS_prctl, &[op, value, 0, 0, 0]);
+    let mut calls = Vec::new();
+    if task.child_subreaper != 0 {
+        calls.push(prctl("child subreaper", PR_SET_CHILD_SUBREAPER as u64, 1));
+    }
+    if task.mce_kill != 0 {
+        let policy = if task.mce_kill == 1 { libc::PR_MCE_KILL_EARLY } else { libc::PR_MCE_KILL_LATE };
+        let args = [libc::PR_MCE_KILL as u64, libc::PR_MCE_KILL_SET as u64, policy as u64, 0, 0];
+        calls.push(Call::new("memory failure policy", libc::SYS_prctl, &args));
+    }
+    if mm.flags & 1 != 0 {
+        calls.push(prctl("huge page switch", libc::PR_SET_THP_DISABLE as u64, 1));
+    }
+    if mm.flags & 2 != 0 {
+        calls.push(prctl("MDWE", PR_SET_MDWE, 1));
+    }
+    stub.run(&calls)?;
+    Ok(())
+}
+
+/// Sets what is set through /proc.
+pub fn restore_outside(pid: i32, task: &Task, mm: &stasis_format::record::Mm) -> Result<(), RestoreError> {
+    let write = |name: &str, value: String| {
+        let path = format!("/proc/{pid}/{name}");
+        let current = fs::read_to_string(&path).unwrap_or_default();
+        if current.trim() == value.trim_start_matches("0x") {
+            return Ok(());
+        }
+        fs::write(&path, &value).map_err(RestoreError::io(format!("setting {name} to {value}")))
+    };
+    if let Err(e) = write("oom_score_adj", task.oom_score_adj.to_string()) {
+        // Lowering it needs CAP_SYS_RESOURCE.
+        tracing::warn!("oom_score_adj stays as it is here: {e}");
+    }
+    write("coredump_filter", format!("{:#x}", mm.coredump_filter))
+}
+
+/// Dumpable is set last: changing credentials resets it, and it governs who may trace the process.
+pub fn dumpable(mm: &stasis_format::record::Mm) -> Option<Call> {
+    (mm.dumpable <= 1).then(|| {
+        Call::new("dumpable", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, mm.dumpable.into(), 0, 0, 0])
+    })
+}

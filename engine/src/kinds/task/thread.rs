@@ -1,0 +1,301 @@
+//! What belongs to one thread: registers, masks, alternate stack, robust list, rseq, scheduling.
+
+use std::io;
+
+use stasis_format::record::Thread;
+
+use super::borrow::words;
+use super::creds;
+use super::signals::capture_pending;
+use crate::arch;
+use crate::image::model::ThreadState;
+use crate::kinds::{Capture, CaptureError, RestoreError};
+use crate::procfs;
+use crate::refusal::Loss;
+use crate::sys::kcmp::{self, Shared};
+use crate::sys::{process, ptrace, sched, vm};
+use crate::tracee::stub::{Call, Stub};
+
+const SS_DISABLE: u32 = 2;
+const PR_GET_TID_ADDRESS: i32 = 40;
+const PR_TASK_COMM: usize = 16;
+
+/// Captures thread number `index` of the target.
+pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureError> {
+    let Some(tid) = c.target.threads.get(index).map(|t| t.tid) else {
+        return Err(CaptureError::Target(crate::tracee::target::TargetError::Died { pid: c.target.pid }));
+    };
+    let what = |what: &str| format!("{what} of thread {tid}");
+    let task = c.target.proc.task(tid).map_err(CaptureError::read(what("/proc"), tid))?;
+    let status = task.read("status").map_err(CaptureError::read(what("the status"), tid))?;
+    let status = procfs::parse_status(&status).map_err(CaptureError::parse("status", tid))?;
+    let rseq = ptrace::get_rseq(tid).map_err(CaptureError::read(what("the rseq registration"), tid))?;
+    survey(c, tid);
+    if ptrace::has_syscall_user_dispatch(tid).unwrap_or(false) {
+        c.survey.refuse(Loss::Attribute, c.target.pid, "its system calls are dispatched to user space", "");
+    }
+    let (regs, sigmask, stopped) = match c.target.threads.get(index) {
+        Some(t) => (t.regs, t.sigmask, t.stopped_by),
+        None => {
+            return Err(CaptureError::Target(crate::tracee::target::TargetError::Died { pid: c.target.pid }));
+        }
+    };
+    let mut regs = regs;
+    arch::find_original_call(c.target.pid, &mut regs);
+    let xstate = ptrace::get_xstate(tid).map_err(CaptureError::read(what("the extended registers"), tid))?;
+
+    let mut thread = Thread {
+        tid: status.ns_pid.last().copied().unwrap_or(status.pid as u32),
+        state: u32::from(stopped.is_some()),
+        comm: comm(&task.read("comm").map_err(CaptureError::read(what("the name"), tid))?),
+        sigmask,
+        rseq: rseq.rseq_abi_pointer,
+        rseq_len: rseq.rseq_abi_size,
+        rseq_sig: rseq.signature,
+        no_new_privs: u32::from(status.no_new_privs),
+        affinity: sched::affinity(tid).map_err(CaptureError::read(what("the CPU affinity"), tid))?,
+        ioprio: sched::ioprio(tid).map_err(CaptureError::read(what("the I/O priority"), tid))?,
+        personality: personality(&task.read("personality").unwrap_or_default()),
+        ..Thread::default()
+    };
+    (thread.robust_list, thread.robust_list_len) =
+        process::get_robust_list(tid).map_err(CaptureError::read(what("the robust list"), tid))?;
+    scheduling(&mut thread, tid).map_err(CaptureError::read(what("the scheduling"), tid))?;
+    inside(c, index, &mut thread)?;
+    let securebits =
+        c.target.call(index, libc::SYS_prctl, [libc::PR_GET_SECUREBITS as u64, 0, 0, 0, 0, 0])?;
+    thread.creds = creds::capture(c.tree, &status, securebits.max(0) as u32)?;
+    if status.seccomp != 0 {
+        // Already refused for the process as a whole, see the task's survey.
+        tracing::debug!(tid, "seccomp");
+    }
+    let id = c.tree.new_id();
+    let pending = capture_pending(tid, false)?;
+    Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending, former_tid: None })
+}
+
+/// Looks for what a thread usually shares with its process and can have of its own after an unshare(2).
+fn survey(c: &mut Capture, tid: i32) {
+    let pid = c.target.pid;
+    let parts =
+        [(Shared::Descriptors, "table of descriptors"), (Shared::Directories, "current directory and umask")];
+    for (part, name) in parts {
+        if tid != pid && !kcmp::shared(pid, tid, part).is_ok_and(std::cmp::Ordering::is_eq) {
+            c.survey.refuse(Loss::Attribute, pid, format!("its thread {tid} has a {name} of its own"), "");
+        }
+    }
+}
+
+/// comm with its newline taken off, padded with NULs.
+pub fn comm(text: &[u8]) -> [u8; PR_TASK_COMM] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    let mut comm = [0u8; PR_TASK_COMM];
+    for (to, from) in comm.iter_mut().zip(text).take(PR_TASK_COMM - 1) {
+        *to = *from;
+    }
+    comm
+}
+
+fn personality(text: &[u8]) -> u32 {
+    std::str::from_utf8(text).ok().and_then(|t| u32::from_str_radix(t.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// A thread inside a restartable sequence is moved to its abort handler, in the target as in the image: calls of ours
+/// would make the kernel forget that it was inside.
+pub fn leave_rseq(c: &mut Capture, index: usize) -> Result<(), CaptureError> {
+    let pid = c.target.pid;
+    let Some(tid) = c.target.threads.get(index).map(|t| t.tid) else { return Ok(()) };
+    let area = ptrace::get_rseq(tid)
+        .map_err(CaptureError::read("the rseq registration (Linux 5.13)", tid))?
+        .rseq_abi_pointer;
+    if area == 0 {
+        return Ok(());
+    }
+    let mut word = [0u8; 8];
+    // struct rseq: cpu_id_start u32, cpu_id u32, rseq_cs u64 (include/uapi/linux/rseq.h).
+    if vm::read_exact_at(pid, area + 8, &mut word).is_err() {
+        return Ok(());
+    }
+    let cs = u64::from_ne_bytes(word);
+    if cs == 0 {
+        return Ok(());
+    }
+    // struct rseq_cs: version u32, flags u32, start_ip u64, post_commit_offset u64, abort_ip u64.
+    let mut bytes = [0u8; 32];
+    if vm::read_exact_at(pid, cs, &mut bytes).is_err() {
+        return Ok(());
+    }
+    let at = |i: usize| u64::from_ne_bytes(bytes[i..][..8].try_into().unwrap_or_default());
+    c.target.correct(index, |regs| arch::abort_rseq(regs, at(8), at(16), at(24)));
+    Ok(())
+}
+
+fn scheduling(t: &mut Thread, tid: i32) -> io::Result<()> {
+    let attr = sched::getattr(tid)?;
+    t.sched_policy = attr.policy;
+    t.sched_flags = attr.flags as u32;
+    t.nice = sched::nice(tid)?;
+    t.sched_priority = attr.priority;
+    (t.sched_runtime, t.sched_deadline, t.sched_period) = (attr.runtime, attr.deadline, attr.period);
+    (t.sched_util_min, t.sched_util_max) = (attr.util_min, attr.util_max);
+    Ok(())
+}
+
+/// What only the thread itself can tell.
+fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<(), CaptureError> {
+    // What a kernel does not know it does not fill: that is then zero.
+    let mut read = |what, nr, args: fn(u64) -> [u64; 6]| -> Result<[u64; 3], CaptureError> {
+        let (ret, bytes) = c.ask::<24>(index, what, nr, args)?;
+        Ok(if ret < 0 { [0; 3] } else { words(&bytes) })
+    };
+    let stack = read("the alternate stack", libc::SYS_sigaltstack, |out| [0, out, 0, 0, 0, 0])?;
+    let tid_address =
+        read("the tid address", libc::SYS_prctl, |out| [PR_GET_TID_ADDRESS as u64, out, 0, 0, 0, 0])?;
+    let death =
+        read("the death signal", libc::SYS_prctl, |out| [libc::PR_GET_PDEATHSIG as u64, out, 0, 0, 0, 0])?;
+    (t.ss_sp, t.ss_flags, t.ss_size) = (stack[0], stack[1] as u32, stack[2]);
+    t.clear_child_tid = tid_address[0];
+    t.pdeath_signal = death[0] as u32;
+    t.timer_slack =
+        c.target.call(index, libc::SYS_prctl, [libc::PR_GET_TIMERSLACK as u64, 0, 0, 0, 0, 0])?.max(0) as u64;
+    Ok(())
+}
+
+/// Gives a new thread everything but registers, credentials and pending signals.
+pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
+    let comm = stub.put(0, &t.comm)?;
+    let mut calls = vec![
+        Call::new("naming a thread", libc::SYS_prctl, &[libc::PR_SET_NAME as u64, comm, 0, 0, 0]),
+        Call::new("set_tid_address", libc::SYS_set_tid_address, &[t.clear_child_tid]),
+        Call::new("timer slack", libc::SYS_prctl, &[libc::PR_SET_TIMERSLACK as u64, t.timer_slack, 0, 0, 0]),
+        Call::new("personality", libc::SYS_personality, &[t.personality.into()]),
+    ];
+    if t.robust_list != 0 {
+        calls.push(Call::new("robust list", libc::SYS_set_robust_list, &[t.robust_list, t.robust_list_len]));
+    }
+    let mut stack = t.ss_sp.to_ne_bytes().to_vec();
+    // A thread that runs on its alternate stack cannot say so itself; the kernel finds out by the stack pointer.
+    let flags = if t.ss_size == 0 { SS_DISABLE } else { t.ss_flags & !1 };
+    stack.extend_from_slice(&u64::from(flags).to_ne_bytes());
+    stack.extend_from_slice(&t.ss_size.to_ne_bytes());
+    let at = stub.put(64, &stack)?;
+    calls.push(Call::new("alternate signal stack", libc::SYS_sigaltstack, &[at, 0]));
+    if t.rseq != 0 {
+        let args = [t.rseq, t.rseq_len.into(), 0, t.rseq_sig.into()];
+        calls.push(Call::new("registering rseq", libc::SYS_rseq, &args));
+    }
+    let mask = stub.put(4096, &t.affinity)?;
+    // Processors that this host does not have are no reason to fail; none of them is (EINVAL), and then any will do.
+    calls.push(
+        Call::new("CPU affinity", libc::SYS_sched_setaffinity, &[0, t.affinity.len() as u64, mask])
+            .forgiving(&[libc::EINVAL]),
+    );
+    calls.push(
+        Call::new("I/O priority", libc::SYS_ioprio_set, &[1, 0, t.ioprio.into()]).forgiving(&[libc::EPERM]),
+    );
+    let attr = stub.put(128, &sched_attr(t))?;
+    // Policies other than SCHED_OTHER and SCHED_BATCH leave the nice value alone, so it is set by itself.
+    let nice = Call::new("nice value", libc::SYS_setpriority, &[0, 0, t.nice as u64]);
+    calls.push(nice);
+    calls.push(Call::new("scheduling", libc::SYS_sched_setattr, &[0, attr, 0]));
+    if t.no_new_privs != 0 {
+        calls.push(Call::new(
+            "no_new_privs",
+            libc::SYS_prctl,
+            &[libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0],
+        ));
+    }
+    stub.run_in(tid, &calls)?;
+    Ok(())
+}
+
+/// Lets the C library know that a thread has another id than `old`, which it keeps where the kernel clears it at the
+/// thread's end (`set_tid_address`; glibc's does, musl keeps it elsewhere).
+pub fn tell_libc(stub: &Stub, t: &Thread, old: u32) {
+    let mut word = [0u8; 4];
+    if t.clear_child_tid == 0 || vm::read_exact_at(stub.pid, t.clear_child_tid, &mut word).is_err() {
+        return;
+    }
+    if u32::from_ne_bytes(word) == old
+        && let Err(error) = stub.write(t.clear_child_tid, &t.tid.to_ne_bytes())
+    {
+        tracing::debug!(tid = t.tid, %error, "the C library keeps an old thread id");
+    }
+}
+
+/// The signal at the parent's death; every change of credentials takes it away (prctl(2)), so it comes after them.
+pub fn restore_death_signal(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
+    let args = [libc::PR_SET_PDEATHSIG as u64, t.pdeath_signal.into(), 0, 0, 0];
+    stub.run_in(tid, &[Call::new("death signal", libc::SYS_prctl, &args)])?;
+    Ok(())
+}
+
+/// `struct sched_attr` of sched_setattr(2).
+fn sched_attr(t: &Thread) -> Vec<u8> {
+    // SCHED_FLAG_RESET_ON_FORK, RECLAIM, DL_OVERRUN: what a policy itself can set.
+    const SETTABLE: u32 = 0x7;
+    // SCHED_FLAG_UTIL_CLAMP_MIN and MAX, when they are not the default.
+    let clamp =
+        if t.sched_util_min != 0 || (t.sched_util_max != 0 && t.sched_util_max != 1024) { 0x60 } else { 0 };
+    let flags = u64::from(t.sched_flags & SETTABLE | clamp);
+    let mut bytes = 56u32.to_ne_bytes().to_vec();
+    bytes.extend_from_slice(&t.sched_policy.to_ne_bytes());
+    bytes.extend_from_slice(&flags.to_ne_bytes());
+    bytes.extend_from_slice(&t.nice.to_ne_bytes());
+    bytes.extend_from_slice(&t.sched_priority.to_ne_bytes());
+    for word in [t.sched_runtime, t.sched_deadline, t.sched_period] {
+        bytes.extend_from_slice(&word.to_ne_bytes());
+    }
+    bytes.extend_from_slice(&t.sched_util_min.to_ne_bytes());
+    bytes.extend_from_slice(&t.sched_util_max.to_ne_bytes());
+    bytes
+}
+
+/// Has a thread that was taken in a relative sleep go to sleep again for what was left of it, so that its final
+/// registers find a sleep to go on with. True if they do.
+///
+/// The kernel writes the remaining time out when a sleep is interrupted, if the program asked for it (nanosleep(2)).
+/// It stands in for the requested time while the call is made, and then that is put back.
+pub fn resume_sleep(stub: &mut Stub, tid: i32, t: &ThreadState) -> Result<bool, RestoreError> {
+    let regs = arch::from_record(&t.cpu);
+    let Some((request, remaining)) = arch::interrupted_sleep(&regs).filter(|(_, remaining)| *remaining != 0)
+    else {
+        return Ok(false);
+    };
+    let (mut requested, mut left) = ([0u8; 16], [0u8; 16]);
+    let readable = vm::read_exact_at(stub.pid, request, &mut requested)
+        .and_then(|()| vm::read_exact_at(stub.pid, remaining, &mut left));
+    // Memory that is not there makes the call fail in the program too, where it belongs.
+    if readable.is_err() || stub.write(request, &left).is_err() {
+        return Ok(false);
+    }
+    let (nr, args) = arch::interrupted_call(&regs);
+    stub.interrupt_in(tid, nr, args)?;
+    stub.write(request, if request == remaining { &left } else { &requested })?;
+    Ok(true)
+}
+
+/// Sets the final registers and mask of a thread that has come to its last stop.
+///
+/// `asleep`: an interrupted sleep waits to be gone on with, see [`resume_sleep`].
+pub fn restore_cpu(tid: i32, t: &ThreadState, asleep: bool) -> Result<(), RestoreError> {
+    let what = |what: &str| format!("setting the {what} of thread {}", t.thread.tid);
+    if !t.cpu.xstate.is_empty() {
+        ptrace::set_xstate(tid, &t.cpu.xstate).map_err(|e| match e.raw_os_error() {
+            Some(libc::EINVAL) => RestoreError::Host(format!(
+                "this processor cannot take the extended registers of thread {} ({} bytes, components {:#x}); restart \
+                 it on one of the same kind",
+                t.thread.tid,
+                t.cpu.xstate.len(),
+                t.cpu.xfeatures
+            )),
+            _ => RestoreError::io(what("extended registers"))(e),
+        })?;
+    }
+    let mut regs = arch::from_record(&t.cpu);
+    if !asleep {
+        arch::without_restart_block(&mut regs);
+    }
+    ptrace::set_regs(tid, &regs).map_err(RestoreError::io(what("registers")))?;
+    ptrace::set_sigmask(tid, t.thread.sigmask).map_err(RestoreError::io(what("signal mask")))
+}

@@ -1,0 +1,149 @@
+//! Timers of a process: setitimer(2) and timer_create(2).
+
+use stasis_format::record::{Itimer, PosixTimer};
+
+use super::borrow::words;
+use crate::kinds::{Capture, CaptureError, RestoreError};
+use crate::procfs;
+use crate::sys::vm;
+use crate::tracee::stub::{Call, Stub};
+
+const NANOS: u64 = 1_000_000_000;
+/// `PR_TIMER_CREATE_RESTORE_IDS`, Linux 6.16.
+const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
+/// Most timers that are made and thrown away to reach an identifier on kernels without that call.
+const MAX_TRIES: u32 = 100_000;
+
+/// Interval timers that are armed. A periodic one whose signal is still pending shows no time left; the kernel sets it
+/// going again when the signal is delivered.
+pub fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
+    let mut timers = Vec::new();
+    for which in 0..3u32 {
+        let words = ask(c, "an interval timer", libc::SYS_getitimer, |out| [which.into(), out, 0, 0, 0, 0])?;
+        let nanos = |s: u64, us: u64| s.saturating_mul(NANOS).saturating_add(us.saturating_mul(1000));
+        let (interval, value) = (nanos(words[0], words[1]), nanos(words[2], words[3]));
+        if value != 0 || interval != 0 {
+            timers.push(Itimer { which, pad: 0, value, interval });
+        }
+    }
+    Ok(timers)
+}
+
+/// POSIX timers.
+pub fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
+    let pid = c.target.pid;
+    let text = c.target.proc.read("timers").map_err(CaptureError::read("the list of timers", pid))?;
+    let list = procfs::parse_timers(&text).map_err(CaptureError::parse("timers", pid))?;
+    let mut timers = Vec::new();
+    for t in list {
+        let id = t.id as u64;
+        let words = ask(c, "a timer", libc::SYS_timer_gettime, |out| [id, out, 0, 0, 0, 0])?;
+        let overrun = c.target.call(0, libc::SYS_timer_getoverrun, [id, 0, 0, 0, 0, 0])?.max(0);
+        timers.push(PosixTimer {
+            timer_id: t.id as u32,
+            clockid: t.clockid,
+            notify: t.notify,
+            signo: t.signal as u32,
+            sigev_value: t.sigev_value,
+            tid: t.tid.unwrap_or(0) as u32,
+            flags: 0,
+            interval: words[0].saturating_mul(NANOS).saturating_add(words[1]),
+            value: words[2].saturating_mul(NANOS).saturating_add(words[3]),
+            overrun: overrun as u32,
+            pad: 0,
+        });
+    }
+    Ok(timers)
+}
+
+/// Makes a call that fills four words.
+fn ask(
+    c: &mut Capture,
+    what: &str,
+    nr: i64,
+    args: impl FnOnce(u64) -> [u64; 6],
+) -> Result<[u64; 4], CaptureError> {
+    let (ret, bytes) = c.ask::<32>(0, what, nr, args)?;
+    if ret < 0 {
+        return Err(CaptureError::read(what, c.target.pid)(std::io::Error::from_raw_os_error(-ret as i32)));
+    }
+    Ok(words(&bytes))
+}
+
+/// Makes the POSIX timers with their identifiers, disarmed.
+pub fn restore_posix(stub: &mut Stub, timers: &[PosixTimer]) -> Result<(), RestoreError> {
+    if timers.is_empty() {
+        return Ok(());
+    }
+    let invalid: &[i32] = &[libc::EINVAL];
+    let by_id = stub.call(
+        Call::new("timer identifiers", libc::SYS_prctl, &[PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0])
+            .forgiving(invalid),
+    )? == 0;
+    let mut sorted: Vec<&PosixTimer> = timers.iter().collect();
+    sorted.sort_by_key(|t| t.timer_id);
+    for t in sorted {
+        create(stub, t, by_id)?;
+    }
+    if by_id {
+        stub.call(Call::new(
+            "timer identifiers",
+            libc::SYS_prctl,
+            &[PR_TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0],
+        ))?;
+    }
+    Ok(())
+}
+
+fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreError> {
+    // struct sigevent: value, signo, notify, tid.
+    let mut event = t.sigev_value.to_ne_bytes().to_vec();
+    for word in [t.signo, t.notify, t.tid] {
+        event.extend_from_slice(&word.to_ne_bytes());
+    }
+    event.resize(64, 0);
+    let at = stub.put(0, &event)?;
+    for _ in 0..MAX_TRIES {
+        let id_at = stub.put(64, &t.timer_id.to_ne_bytes())?;
+        let what = format!("creating timer {}", t.timer_id);
+        stub.call(Call::new(what, libc::SYS_timer_create, &[t.clockid as u64, at, id_at]))?;
+        let mut got = [0u8; 4];
+        vm::read_exact_at(stub.pid, id_at, &mut got)
+            .map_err(RestoreError::io("reading a timer's identifier"))?;
+        let got = u32::from_ne_bytes(got);
+        if got == t.timer_id {
+            return Ok(());
+        }
+        stub.call(Call::new("deleting a timer", libc::SYS_timer_delete, &[got.into()]))?;
+        if by_id {
+            break;
+        }
+    }
+    Err(RestoreError::Host(format!("this kernel does not give timer {} its identifier back", t.timer_id)))
+}
+
+/// Stops the interval timers, which outlive an execve(2).
+pub fn disarm(stub: &mut Stub) -> Result<(), RestoreError> {
+    let never = stub.put(0, &[0; 32])?;
+    let stop = |which: u64| Call::new("stopping an interval timer", libc::SYS_setitimer, &[which, never, 0]);
+    stub.run(&[stop(0), stop(1), stop(2)])?;
+    Ok(())
+}
+
+/// Arms all timers, as the last thing before the process runs. The leader makes the calls.
+pub fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
+    for t in itimers {
+        let value = if t.value == 0 { t.interval } else { t.value };
+        let micros = (value % NANOS / 1000).max(u64::from(value < NANOS));
+        let words = [t.interval / NANOS, t.interval % NANOS / 1000, value / NANOS, micros];
+        let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
+        stub.call(Call::new("arming an interval timer", libc::SYS_setitimer, &[t.which.into(), at, 0]))?;
+    }
+    for t in posix.iter().filter(|t| t.value != 0) {
+        let words = [t.interval / NANOS, t.interval % NANOS, t.value / NANOS, t.value % NANOS];
+        let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
+        let args = [t.timer_id.into(), 0, at, 0];
+        stub.call(Call::new(format!("arming timer {}", t.timer_id), libc::SYS_timer_settime, &args))?;
+    }
+    Ok(())
+}
