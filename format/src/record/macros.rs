@@ -170,6 +170,15 @@ pub trait RecordBody: Sized {
     fn from_parts(fixed: &[u8], tail: &[u8]) -> Result<Self, crate::record::BodyError>;
 }
 
+/// A structure that is one of the kinds of [`Body`](crate::record::Body): what keeps records of all kinds side by side
+/// finds those of one kind by it.
+pub trait InBody: RecordBody + Into<crate::record::Body> {
+    /// The structure, if the body is of this kind.
+    fn of(body: &crate::record::Body) -> Option<&Self>;
+    /// The same, to be changed.
+    fn of_mut(body: &mut crate::record::Body) -> Option<&mut Self>;
+}
+
 /// Describes records: `Name = number "NAME", tail name: Kind "doc" { field: type => Show, }`.
 macro_rules! records {
     ($(
@@ -291,5 +300,15 @@ macro_rules! bodies {
         }
 
         $( impl From<$name> for Body { fn from(b: $name) -> Self { Self::$name(b) } } )+
+
+        $( impl InBody for $name {
+            fn of(body: &Body) -> Option<&Self> {
+                match body { Body::$name(b) => Some(b), _ => None }
+            }
+
+            fn of_mut(body: &mut Body) -> Option<&mut Self> {
+                match body { Body::$name(b) => Some(b), _ => None }
+            }
+        } )+
     };
 }

@@ -30,7 +30,7 @@ pub use cpu::*;
 pub use files::*;
 pub use image::*;
 pub use ipc::*;
-pub use macros::{FieldDef, FieldPrim, FieldType, RecordBody, RecordDef, Show, TailKind};
+pub use macros::{FieldDef, FieldPrim, FieldType, InBody, RecordBody, RecordDef, Show, TailKind};
 pub use mm::*;
 pub use signal::*;
 pub use task::*;
