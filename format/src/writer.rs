@@ -8,7 +8,9 @@ use crate::head::{Head, tail_record};
 use crate::header::Kind;
 use crate::limits::{MAX_EXTENT_BYTES, MAX_INDEX_ENTRIES, PAGE};
 use crate::parser::Totals;
-use crate::record::{Extent, INDEX_ENTRY_LEN, Image, Index, IndexEnd, IndexEntry, RecordBody};
+use crate::record::{
+    Body, Extent, INDEX_ENTRY_LEN, Image, Index, IndexEnd, IndexEntry, RecordBody, RecordDef,
+};
 use std::io::Write;
 
 /// Records gathered before they are written: small enough to stay in the cache, large enough for few calls.
@@ -99,7 +101,22 @@ impl<W: Write> Writer<W> {
     /// Writes a record. `parent` is the object it belongs to, 0 for the image; `id` the object it defines, 0 for
     /// none. IMAGE comes first; after the first extent only ignorable records may come.
     pub fn record<B: RecordBody>(&mut self, parent: u32, id: u32, body: &B) -> Result<(), WriteError> {
-        let def = B::DEF;
+        self.described(&B::DEF, parent, id, &body.fixed(), body.tail())
+    }
+
+    /// The same for a body whose kind is not known beforehand.
+    pub fn record_body(&mut self, parent: u32, id: u32, body: &Body) -> Result<(), WriteError> {
+        self.described(body.def(), parent, id, &body.fixed(), body.tail())
+    }
+
+    fn described(
+        &mut self,
+        def: &RecordDef,
+        parent: u32,
+        id: u32,
+        fixed: &[u8],
+        tail: &[u8],
+    ) -> Result<(), WriteError> {
         let kind = Kind(def.kind);
         let order = |why| Err(WriteError::Order { name: def.name, why });
         match kind {
@@ -111,7 +128,7 @@ impl<W: Write> Writer<W> {
             _ if self.totals.extents > 0 && !kind.is_ignorable() => return order("extents follow all state"),
             _ => {}
         }
-        self.append(def.kind, def.name, parent, id, &body.fixed(), body.tail(), (0, 0))?;
+        self.append(def.kind, def.name, parent, id, fixed, tail, (0, 0))?;
         self.drain(BUFFER)
     }
 

@@ -35,10 +35,12 @@ pub struct Tree {
     pub inodes: BTreeMap<Id, Inode>,
     /// Open file descriptions.
     pub files: BTreeMap<Id, File>,
-    /// What lies behind descriptions that have no file.
+    /// Objects of all other kinds, such as what lies behind descriptions that have no file.
     pub objects: BTreeMap<Id, Object>,
     /// State given up on request.
     pub warnings: Vec<Warning>,
+    /// Records of all other kinds that belong to the image as a whole.
+    pub parts: Vec<Body>,
     /// The last reference given out.
     pub last_id: Id,
 }
@@ -66,12 +68,19 @@ pub struct TaskState {
     pub posix_timers: Vec<PosixTimer>,
     /// File locks.
     pub locks: Vec<Lock>,
+    /// Records of all other kinds that belong to it.
+    pub parts: Vec<Body>,
 }
 
 /// [`Task::state`] of a process that has ended and waits for its parent to ask.
 pub const ZOMBIE: u32 = 2;
 
 impl TaskState {
+    /// The records of kind `T` that belong to it.
+    pub fn parts<T: InBody + 'static>(&self) -> impl Iterator<Item = &T> {
+        self.parts.iter().filter_map(T::of)
+    }
+
     /// Whether it has ended: nothing of it is left but its exit status.
     pub fn is_zombie(&self) -> bool {
         self.task.state == ZOMBIE
@@ -89,6 +98,8 @@ pub struct ThreadState {
     pub cpu: CpuX86_64,
     /// Signals pending for it alone.
     pub pending: Vec<Sigpending>,
+    /// Records of all other kinds that belong to it.
+    pub parts: Vec<Body>,
     /// The id that it had, where a restart could not give it the same.
     pub former_tid: Option<u32>,
 }
@@ -106,18 +117,13 @@ pub struct MmState {
     pub guards: Vec<(u64, u64)>,
 }
 
-/// What lies behind an open file description that has no INODE of its own.
-#[derive(Debug, Clone)]
-#[allow(missing_docs)] // each variant is documented at its record
-pub enum Object {
-    Pipe(Pipe),
-    Eventfd(Eventfd),
-    Epoll(Epoll, Vec<EpollTarget>),
-    Timerfd(Timerfd),
-    Signalfd(Signalfd),
-    Pidfd(Pidfd),
-    Socket(Socket),
-    External(External),
+/// An object of a kind that only the file of that kind knows more about: its record, and the records that belong to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its own record.
+    pub body: Body,
+    /// Records that belong to it, in their order.
+    pub parts: Vec<Body>,
 }
 
 impl Tree {
@@ -125,6 +131,40 @@ impl Tree {
     pub fn new_id(&mut self) -> Id {
         self.last_id += 1;
         self.last_id
+    }
+
+    /// Adds an object of any kind; returns its reference.
+    pub fn add(&mut self, body: impl Into<Body>) -> Id {
+        let id = self.new_id();
+        self.objects.insert(id, Object { body: body.into(), parts: Vec::new() });
+        id
+    }
+
+    /// The object with this reference, if it is of kind `T`.
+    pub fn object<T: InBody + 'static>(&self, id: Id) -> Option<&T> {
+        self.objects.get(&id).and_then(|object| T::of(&object.body))
+    }
+
+    /// The same, to be changed.
+    pub fn object_mut<T: InBody>(&mut self, id: Id) -> Option<&mut T> {
+        self.objects.get_mut(&id).and_then(|object| T::of_mut(&mut object.body))
+    }
+
+    /// All objects of kind `T`.
+    pub fn objects_of<T: InBody + 'static>(&self) -> impl Iterator<Item = (Id, &T)> {
+        self.objects.iter().filter_map(|(id, object)| Some((*id, T::of(&object.body)?)))
+    }
+
+    /// The records of kind `T` that belong to an object.
+    pub fn parts_of<T: InBody + 'static>(&self, id: Id) -> impl Iterator<Item = &T> {
+        self.objects.get(&id).into_iter().flat_map(|object| &object.parts).filter_map(T::of)
+    }
+
+    /// Says what belongs to an object, instead of what did so before.
+    pub fn set_parts<T: InBody>(&mut self, id: Id, parts: impl IntoIterator<Item = T>) {
+        if let Some(object) = self.objects.get_mut(&id) {
+            object.parts = parts.into_iter().map(Into::into).collect();
+        }
     }
 
     /// The path of an INODE, empty if there is none.
@@ -143,26 +183,19 @@ pub fn write<W: Write>(tree: &Tree, w: &mut Writer<W>) -> Result<(), WriteError>
         w.record(0, *id, inode)?;
     }
     for (id, object) in &tree.objects {
-        match object {
-            Object::Pipe(b) => w.record(0, *id, b)?,
-            Object::Eventfd(b) => w.record(0, *id, b)?,
-            Object::Epoll(b, _) => w.record(0, *id, b)?,
-            Object::Timerfd(b) => w.record(0, *id, b)?,
-            Object::Signalfd(b) => w.record(0, *id, b)?,
-            Object::Pidfd(b) => w.record(0, *id, b)?,
-            Object::Socket(b) => w.record(0, *id, b)?,
-            Object::External(b) => w.record(0, *id, b)?,
-        }
+        w.record_body(0, *id, &object.body)?;
     }
     for (id, file) in &tree.files {
         w.record(0, *id, file)?;
     }
+    // Behind the files, because parts may refer to those.
     for (id, object) in &tree.objects {
-        if let Object::Epoll(_, targets) = object {
-            for target in targets {
-                w.record(*id, 0, target)?;
-            }
+        for part in &object.parts {
+            w.record_body(*id, 0, part)?;
         }
+    }
+    for part in &tree.parts {
+        w.record_body(0, 0, part)?;
     }
     let mut creds_written = BTreeSet::new();
     for task in &tree.tasks {
@@ -197,6 +230,9 @@ fn write_task<W: Write>(
     for b in &t.locks {
         w.record(t.id, 0, b)?;
     }
+    for b in &t.parts {
+        w.record_body(t.id, 0, b)?;
+    }
     if let Some(actions) = tree.sighands.get(&t.task.sighand) {
         w.record(t.id, t.task.sighand, &Sighand { nr_actions: actions.len() as u64 })?;
         for action in actions {
@@ -221,6 +257,9 @@ fn write_task<W: Write>(
         w.record(thread.id, 0, &thread.cpu)?;
         for b in &thread.pending {
             w.record(thread.id, 0, b)?;
+        }
+        for b in &thread.parts {
+            w.record_body(thread.id, 0, b)?;
         }
     }
     if let Some(mm) = tree.mms.get(&t.task.mm) {
@@ -276,18 +315,6 @@ impl Builder {
             Body::Warning(b) => tree.warnings.push(b),
             Body::Inode(b) => drop(tree.inodes.insert(id, b)),
             Body::File(b) => drop(tree.files.insert(id, b)),
-            Body::Pipe(b) => drop(tree.objects.insert(id, Object::Pipe(b))),
-            Body::Eventfd(b) => drop(tree.objects.insert(id, Object::Eventfd(b))),
-            Body::Epoll(b) => drop(tree.objects.insert(id, Object::Epoll(b, Vec::new()))),
-            Body::Timerfd(b) => drop(tree.objects.insert(id, Object::Timerfd(b))),
-            Body::Signalfd(b) => drop(tree.objects.insert(id, Object::Signalfd(b))),
-            Body::Pidfd(b) => drop(tree.objects.insert(id, Object::Pidfd(b))),
-            Body::Socket(b) => drop(tree.objects.insert(id, Object::Socket(b))),
-            Body::External(b) => drop(tree.objects.insert(id, Object::External(b))),
-            Body::EpollTarget(b) => match tree.objects.get_mut(&parent) {
-                Some(Object::Epoll(_, targets)) => targets.push(b),
-                _ => return Err(orphan),
-            },
             Body::Task(b) => tree.tasks.push(TaskState { id, parent, task: b, ..TaskState::default() }),
             Body::Fs(b) => drop(tree.fss.insert(id, b)),
             Body::FileTable(_) => drop(tree.tables.insert(id, Vec::new())),
@@ -319,6 +346,9 @@ impl Builder {
             Body::Itimer(b) => own(tree, parent).ok_or(orphan)?.itimers.push(b),
             Body::PosixTimer(b) => own(tree, parent).ok_or(orphan)?.posix_timers.push(b),
             Body::Extent(_) | Body::Index(_) | Body::IndexEnd(_) => {}
+            body if id != 0 => drop(tree.objects.insert(id, Object { body, parts: Vec::new() })),
+            body if parent == 0 => tree.parts.push(body),
+            body => parts_of(tree, parent).ok_or(orphan)?.push(body),
         }
         Ok(())
     }
@@ -360,4 +390,15 @@ fn own(tree: &mut Tree, id: Id) -> Option<&mut TaskState> {
 /// The thread with this reference; most often the last one.
 fn thread(tree: &mut Tree, id: Id) -> Option<&mut ThreadState> {
     tree.tasks.iter_mut().rev().flat_map(|t| t.threads.iter_mut().rev()).find(|t| t.id == id)
+}
+
+/// Where records that belong to this object are kept.
+fn parts_of(tree: &mut Tree, id: Id) -> Option<&mut Vec<Body>> {
+    if tree.objects.contains_key(&id) {
+        return tree.objects.get_mut(&id).map(|object| &mut object.parts);
+    }
+    if tree.tasks.iter().any(|t| t.id == id) {
+        return own(tree, id).map(|t| &mut t.parts);
+    }
+    thread(tree, id).map(|t| &mut t.parts)
 }

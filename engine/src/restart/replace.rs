@@ -9,13 +9,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use stasis_format::reader::Reader;
-use stasis_format::record::Creds;
+use stasis_format::record::{Body, Creds};
 
 use super::source::validated;
 use super::{
     Error, Options, check_creds, check_host, creds_of, empty, finish, part, plan, read_metadata, root_of,
 };
-use crate::image::model::{Object, Tree};
+use crate::image::model::Tree;
 use crate::kinds::fd::files::{self, Redirects};
 use crate::kinds::task::{creds, process as task, timers};
 use crate::progress::Progress;
@@ -161,7 +161,7 @@ fn renumber(tree: &mut Tree, pid: u32) {
         file.owner = pid as i32;
     }
     for object in tree.objects.values_mut() {
-        if let Object::Pidfd(p) = object
+        if let Body::Pidfd(p) = &mut object.body
             && p.pid == old
         {
             p.pid = pid;

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use stasis_engine::image::model::{Object, TaskState, Tree};
+use stasis_engine::image::model::{TaskState, Tree};
 use stasis_format::record::{
-    CLOCKS, EXTERNAL_KINDS, FILE_KINDS, File, LOCK_KINDS, SOCKET_STATES, SOCKET_TYPES,
+    Body, CLOCKS, EXTERNAL_KINDS, EpollTarget, FILE_KINDS, File, LOCK_KINDS, SOCKET_STATES, SOCKET_TYPES,
 };
 use stasis_format::sharing::Sharing;
 use stasis_format::show::{choice, escape, nanos, signals};
@@ -94,25 +94,26 @@ fn target(tree: &Tree, file: &File) -> String {
         }
         return words;
     }
-    let Some(object) = tree.objects.get(&file.object) else { return "?".into() };
-    match object {
-        Object::Pipe(pipe) => {
+    let id = file.object;
+    let Some(object) = tree.objects.get(&id) else { return "?".into() };
+    match &object.body {
+        Body::Pipe(pipe) => {
             let name = match tree.path_of(pipe.inode) {
-                b"" => format!("pipe #{}", file.object),
+                b"" => format!("pipe #{id}"),
                 path => escape(path),
             };
             format!("{name}, {} of {} in it", size(pipe.size), size(pipe.capacity))
         }
-        Object::Eventfd(eventfd) => {
+        Body::Eventfd(eventfd) => {
             let semaphore = if eventfd.semaphore != 0 { ", a semaphore" } else { "" };
             format!("count {}{semaphore}", eventfd.count)
         }
-        Object::Epoll(_, targets) if targets.is_empty() => "watches nothing".into(),
-        Object::Epoll(_, targets) => {
-            let fds: Vec<String> = targets.iter().map(|target| target.fd.to_string()).collect();
-            format!("watches {}", fds.join(" "))
+        Body::Epoll(_) => {
+            let fds: Vec<String> =
+                tree.parts_of::<EpollTarget>(id).map(|target| target.fd.to_string()).collect();
+            if fds.is_empty() { "watches nothing".into() } else { format!("watches {}", fds.join(" ")) }
         }
-        Object::Timerfd(timer) => {
+        Body::Timerfd(timer) => {
             let clock = choice(timer.clockid.into(), CLOCKS).unwrap_or("?");
             let due =
                 if timer.value == 0 { "not armed".into() } else { format!("in {}", nanos(timer.value)) };
@@ -123,18 +124,19 @@ fn target(tree: &Tree, file: &File) -> String {
             };
             format!("{clock}, {due}{every}")
         }
-        Object::Signalfd(signalfd) => signals(signalfd.mask).join(" "),
-        Object::Pidfd(pidfd) if pidfd.pid == 0 => "a process that is no more".into(),
-        Object::Pidfd(pidfd) => format!("process {}", pidfd.pid),
-        Object::Socket(socket) => {
+        Body::Signalfd(signalfd) => signals(signalfd.mask).join(" "),
+        Body::Pidfd(pidfd) if pidfd.pid == 0 => "a process that is no more".into(),
+        Body::Pidfd(pidfd) => format!("process {}", pidfd.pid),
+        Body::Socket(socket) => {
             let state = choice(socket.state.into(), SOCKET_STATES).unwrap_or("?");
             let kind = choice(socket.socktype.into(), SOCKET_TYPES).unwrap_or("?");
             let peer = if socket.peer == 0 { String::new() } else { format!(" with #{}", socket.peer) };
-            format!("{kind} #{}, {state}{peer}, {} in it", file.object, size(socket.size))
+            format!("{kind} #{id}, {state}{peer}, {} in it", size(socket.size))
         }
-        Object::External(external) => {
+        Body::External(external) => {
             let kind = choice(external.kind.into(), EXTERNAL_KINDS).unwrap_or("?");
             format!("{kind} {}, taken from whoever restarts", escape(&external.description))
         }
+        _ => object.body.def().name.to_owned(),
     }
 }

@@ -61,7 +61,8 @@ fn family() -> Tree {
         tree.mms.entry(mm).or_default().vmas.push(shared.clone());
     }
     tree.inodes.insert(SHARED, Inode { path: b"/dev/zero".to_vec(), ..Inode::default() });
-    tree.objects.insert(PIPE, Object::Pipe(Pipe { capacity: 65536, size: 3, ..Pipe::default() }));
+    let pipe = Pipe { capacity: 65536, size: 3, ..Pipe::default() };
+    tree.objects.insert(PIPE, Object { body: pipe.into(), parts: Vec::new() });
     for (id, flags, table, fd) in [(92, 1, 21, 1), (93, 0, 31, 0)] {
         tree.files.insert(id, File { kind: 4, flags, object: PIPE, ..File::default() });
         tree.tables.entry(table).or_default().push(Fd { fd, file: id, ..Fd::default() });

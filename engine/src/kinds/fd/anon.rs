@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use stasis_format::record::{Epoll, EpollTarget, Eventfd, Fd, File, Pidfd, Signalfd, Timerfd};
+use stasis_format::record::{Body, Epoll, EpollTarget, Eventfd, Fd, File, Pidfd, Signalfd, Timerfd};
 
 use super::files::{self, Met, Open, Opened};
-use crate::image::model::{Id, Object, Tree};
+use crate::image::model::{Id, Tree};
 use crate::kinds::{Capture, RestoreError};
 use crate::procfs::FdKind;
 use crate::refusal::{Loss, Survey};
@@ -19,18 +19,16 @@ const TFD_TIMER_ABSTIME: u32 = 1;
 const GONE: u32 = 0;
 
 /// The kind and state of an anonymous inode; nothing if it is of an unsupported kind.
-pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
+pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Body)> {
     Some(match &open.info.kind {
         FdKind::Eventfd { count, semaphore, .. } => (
             files::EVENTFD,
-            Object::Eventfd(Eventfd { count: *count, semaphore: u32::from(*semaphore), pad: 0 }),
+            Body::Eventfd(Eventfd { count: *count, semaphore: u32::from(*semaphore), pad: 0 }),
         ),
-        FdKind::Epoll { targets } => {
-            (files::EPOLL, Object::Epoll(Epoll { nr_targets: targets.len() as u64 }, Vec::new()))
-        }
+        FdKind::Epoll { targets } => (files::EPOLL, Body::Epoll(Epoll { nr_targets: targets.len() as u64 })),
         FdKind::Timerfd { clockid, ticks, settime_flags, value, interval } => (
             files::TIMERFD,
-            Object::Timerfd(Timerfd {
+            Body::Timerfd(Timerfd {
                 clockid: *clockid as u32,
                 settime_flags: *settime_flags,
                 ticks: *ticks,
@@ -38,16 +36,16 @@ pub fn describe(c: &mut Capture, open: &Open) -> Option<(u32, Object)> {
                 interval: *interval,
             }),
         ),
-        FdKind::Signalfd { mask } => (files::SIGNALFD, Object::Signalfd(Signalfd { mask: *mask })),
+        FdKind::Signalfd { mask } => (files::SIGNALFD, Body::Signalfd(Signalfd { mask: *mask })),
         // To a process of the tree, whose number is the one that it has itself; or to one that is no more (-1), whoever it
         // was.
         FdKind::Pidfd { pid, .. } => {
             let pid = if *pid == -1 { GONE } else { *c.names.get(&i32::try_from(*pid).ok()?)? };
-            (files::PIDFD, Object::Pidfd(Pidfd { pid, pad: 0 }))
+            (files::PIDFD, Body::Pidfd(Pidfd { pid, pad: 0 }))
         }
         // One that watches nothing has nothing to tell but its name.
         FdKind::Plain if open.link == b"anon_inode:[eventpoll]" => {
-            (files::EPOLL, Object::Epoll(Epoll { nr_targets: 0 }, Vec::new()))
+            (files::EPOLL, Body::Epoll(Epoll { nr_targets: 0 }))
         }
         _ => return None,
     })
@@ -85,24 +83,24 @@ pub fn capture_epoll_targets(met: &Met, tree: &mut Tree, survey: &mut Survey) {
             }
         }
         let object = tree.files.get(id).map(|f| f.object);
-        if let Some(Object::Epoll(_, targets)) = object.and_then(|o| tree.objects.get_mut(&o)) {
-            *targets = list;
+        if let Some(object) = object {
+            tree.set_parts(object, list);
         }
     }
 }
 
 /// Makes a description of this kind; timers are armed later, by [`arm_timerfds`].
-pub fn open(file: &File, object: &Object) -> Result<OwnedFd, RestoreError> {
+pub fn open(file: &File, object: &Body) -> Result<OwnedFd, RestoreError> {
     let nonblock = file.flags as i32 & libc::O_NONBLOCK;
     let made = match object {
-        Object::Eventfd(e) => sys::anon::eventfd(e.count, e.semaphore != 0, nonblock),
-        Object::Epoll(..) => sys::anon::epoll(),
-        Object::Timerfd(t) => sys::anon::timerfd(t.clockid as i32, nonblock),
-        Object::Signalfd(s) => sys::anon::signalfd(s.mask, nonblock),
-        Object::Pidfd(p) if p.pid == GONE => sys::process::pidfd_of_nobody(nonblock),
+        Body::Eventfd(e) => sys::anon::eventfd(e.count, e.semaphore != 0, nonblock),
+        Body::Epoll(_) => sys::anon::epoll(),
+        Body::Timerfd(t) => sys::anon::timerfd(t.clockid as i32, nonblock),
+        Body::Signalfd(s) => sys::anon::signalfd(s.mask, nonblock),
+        Body::Pidfd(p) if p.pid == GONE => sys::process::pidfd_of_nobody(nonblock),
         // A pidfd can be had only once the process exists; until then something holds its place.
-        Object::Pidfd(_) => sys::anon::epoll(),
-        Object::Pipe(_) | Object::Socket(_) | Object::External(_) => {
+        Body::Pidfd(_) => sys::anon::epoll(),
+        _ => {
             return Err(RestoreError::Host(
                 "a descriptor of the image leads to an object of another kind".into(),
             ));
@@ -119,8 +117,7 @@ pub fn make_pidfds(stub: &mut Stub, table: &[&Fd], tree: &Tree, opened: &Opened)
     let files: BTreeSet<Id> = table.iter().map(|fd| fd.file).collect();
     for id in files {
         let Some(file) = tree.files.get(&id).filter(|file| file.kind == files::PIDFD) else { continue };
-        let (Some(Object::Pidfd(p)), Some(holder)) = (tree.objects.get(&file.object), opened.files.get(&id))
-        else {
+        let (Some(p), Some(holder)) = (tree.object::<Pidfd>(file.object), opened.files.get(&id)) else {
             continue;
         };
         if p.pid == GONE {
@@ -153,11 +150,8 @@ pub fn fill_epolls(
         let Some(file) = tree.files.get(&id).filter(|file| file.kind == files::EPOLL && is_ours(id)) else {
             continue;
         };
-        let (Some(Object::Epoll(_, targets)), Some(epfd)) =
-            (tree.objects.get(&file.object), opened.files.get(&id))
-        else {
-            continue;
-        };
+        let Some(epfd) = opened.files.get(&id) else { continue };
+        let targets: Vec<&EpollTarget> = tree.parts_of(file.object).collect();
         // struct epoll_event is packed on x86-64: events u32, data u64.
         const EVENT: usize = 12;
         for some in targets.chunks(SCRATCH_LEN as usize / EVENT) {
@@ -185,8 +179,7 @@ pub fn fill_epolls(
 /// Sets timerfds going, as the last thing before the process runs.
 pub fn arm_timerfds(tree: &Tree, opened: &Opened, same_boot: bool) -> Result<(), RestoreError> {
     for (id, file) in tree.files.iter().filter(|(_, f)| f.kind == files::TIMERFD) {
-        let (Some(Object::Timerfd(t)), Some(fd)) = (tree.objects.get(&file.object), opened.files.get(id))
-        else {
+        let (Some(t), Some(fd)) = (tree.object::<Timerfd>(file.object), opened.files.get(id)) else {
             continue;
         };
         if t.value != 0 {

@@ -5,11 +5,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use stasis_format::record::{External, Fd, File, Inode};
+use stasis_format::record::{External, Fd, File, Inode, Pipe, Socket};
 
 use super::inodes::{self, Need};
 use super::{anon, pipes, sockets};
-use crate::image::model::{Id, Object, Tree};
+use crate::image::model::{Id, Tree};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::{self, FdInfo, Proc};
 use crate::refusal::Loss;
@@ -258,8 +258,7 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
         _ => match anon::describe(c, open) {
             Some((kind, object)) => {
                 file.kind = kind;
-                file.object = c.tree.new_id();
-                c.tree.objects.insert(file.object, object);
+                file.object = c.tree.add(object);
             }
             None => {
                 let what = format!("{}: this kind of descriptor is not carried over", open.label());
@@ -273,9 +272,7 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
 
 /// A description whose other end lies outside.
 pub fn external(tree: &mut Tree, kind: u32, link: &[u8]) -> Id {
-    let id = tree.new_id();
-    tree.objects.insert(id, Object::External(External { kind, pad: 0, description: link.to_vec() }));
-    id
+    tree.add(External { kind, pad: 0, description: link.to_vec() })
 }
 
 /// Makes a description one whose other end lies outside: what it was of is not carried over.
@@ -472,19 +469,19 @@ fn open_file(
             }
             Ok(fd)
         }
-        EXTERNAL => match tree.objects.get(&file.object) {
-            Some(Object::External(e)) => open_external(e, numbers, redirects),
+        EXTERNAL => match tree.object::<External>(file.object) {
+            Some(e) => open_external(e, numbers, redirects),
             _ => Err(gone()),
         },
-        PIPE | FIFO => match tree.objects.get(&file.object) {
-            Some(Object::Pipe(pipe)) => pairs.pipes.open(tree, file, pipe, opened),
+        PIPE | FIFO => match tree.object::<Pipe>(file.object) {
+            Some(pipe) => pairs.pipes.open(tree, file, pipe, opened),
             _ => Err(gone()),
         },
-        LOCAL_SOCKET => match tree.objects.get(&file.object) {
-            Some(Object::Socket(socket)) => pairs.sockets.open(tree, file, socket, opened),
+        LOCAL_SOCKET => match tree.object::<Socket>(file.object) {
+            Some(socket) => pairs.sockets.open(tree, file, socket, opened),
             _ => Err(gone()),
         },
-        _ => anon::open(file, tree.objects.get(&file.object).ok_or_else(gone)?),
+        _ => anon::open(file, &tree.objects.get(&file.object).ok_or_else(gone)?.body),
     }
 }
 

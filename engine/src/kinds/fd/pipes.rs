@@ -14,7 +14,7 @@ use stasis_format::record::{File, Pipe};
 
 use super::files::{self, Met, Open, Opened};
 use super::inodes;
-use crate::image::model::{Id, Object, Tree};
+use crate::image::model::{Id, Tree};
 use crate::kinds::{Contents, RestoreError};
 use crate::procfs;
 use crate::refusal::{Loss, Survey};
@@ -34,11 +34,8 @@ impl Ends {
     pub fn add(&mut self, tree: &mut Tree, open: &Open, inode: Id) -> Id {
         let key = (open.stat.st_dev, open.stat.st_ino);
         *self.known.entry(key).or_insert_with(|| {
-            let id = tree.new_id();
             let capacity = sys::file::pipe_size(&open.dup).unwrap_or(65536) as u64;
-            let flags = u32::from(inode != 0);
-            tree.objects.insert(id, Object::Pipe(Pipe { capacity, size: 0, inode, flags }));
-            id
+            tree.add(Pipe { capacity, size: 0, inode, flags: u32::from(inode != 0) })
         })
     }
 }
@@ -96,14 +93,14 @@ fn settle_one(
 ) {
     let Some((_, first)) = ends.first() else { return };
     let alone = if both(ends) { holder.is_none() } else { other_end_closed(&first.dup) };
-    let named = matches!(tree.objects.get(&id), Some(Object::Pipe(p)) if p.inode != 0);
+    let named = tree.object::<Pipe>(id).is_some_and(|p| p.inode != 0);
     if alone || named {
         let size = sys::file::readable_bytes(&first.dup).unwrap_or(0) as u64;
         let packets = ends.iter().any(|(_, o)| o.info.flags as i32 & libc::O_DIRECT != 0);
         if size > 0 {
             match contents(ends, size, packets) {
                 Some(bytes) => {
-                    if let Some(Object::Pipe(p)) = tree.objects.get_mut(&id) {
+                    if let Some(p) = tree.object_mut::<Pipe>(id) {
                         p.size = bytes.len() as u64;
                         p.flags |= if packets { PACKETS } else { 0 };
                     }
@@ -203,7 +200,7 @@ impl Pairs {
     /// Keeps both ends of those pipes that have to be filled: without a reader nothing could be written.
     pub fn finish(self, tree: &Tree, opened: &mut Opened) {
         for (id, (read, write, size)) in self.made {
-            let packets = matches!(tree.objects.get(&id), Some(Object::Pipe(p)) if p.flags & PACKETS != 0);
+            let packets = tree.object::<Pipe>(id).is_some_and(|p| p.flags & PACKETS != 0);
             if size > 0 {
                 opened.pipes.insert(
                     id,

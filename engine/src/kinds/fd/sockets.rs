@@ -12,7 +12,7 @@ use stasis_format::record::{File, Socket};
 
 use super::files::{self, Met, Open, Opened};
 use super::pipes::{PipeFill, framed};
-use crate::image::model::{Id, Object, Tree};
+use crate::image::model::{Id, Tree};
 use crate::kinds::{Contents, RestoreError};
 use crate::procfs;
 use crate::refusal::{Loss, Survey};
@@ -65,9 +65,8 @@ impl Sockets {
             sndtimeo: timeout(libc::SO_SNDTIMEO)?,
             ..Socket::default()
         };
-        let id = tree.new_id();
+        let id = tree.add(record);
         self.known.insert(inode_of(open), id);
-        tree.objects.insert(id, Object::Socket(record));
         Ok(id)
     }
 }
@@ -116,7 +115,7 @@ pub fn settle(met: &Met, tree: &mut Tree, survey: &mut Survey, contents: &mut Co
             continue;
         }
         let info = diag.get(&inode).and_then(|info| info.as_ref().ok().copied()).unwrap_or_default();
-        if let Some(Object::Socket(socket)) = tree.objects.get_mut(id) {
+        if let Some(socket) = tree.object_mut::<Socket>(*id) {
             socket.peer = peer_of(inode).and_then(|peer| known.get(&peer).copied()).unwrap_or(0);
             socket.state = match info.peer {
                 None => UNCONNECTED,
@@ -198,8 +197,8 @@ impl Pairs {
         }
         let (own, peer) = socket::pair(kind, protocol).map_err(failed("socketpair"))?;
         self.fill(id, record, &own, &peer, opened)?;
-        match tree.objects.get(&record.peer) {
-            Some(Object::Socket(other)) if other.peer == id => {
+        match tree.object::<Socket>(record.peer) {
+            Some(other) if other.peer == id => {
                 self.fill(record.peer, other, &peer, &own, opened)?;
                 self.made.insert(record.peer, peer);
             }
@@ -262,8 +261,7 @@ fn set_options(fd: &OwnedFd, record: &Socket) -> io::Result<()> {
 /// What comes once the queues are filled: sizes of buffers, and directions that are shut down.
 pub fn finish(tree: &Tree, opened: &Opened) -> Result<(), RestoreError> {
     for (id, file) in tree.files.iter().filter(|(_, file)| file.kind == files::LOCAL_SOCKET) {
-        let (Some(Object::Socket(record)), Some(fd)) = (tree.objects.get(&file.object), opened.files.get(id))
-        else {
+        let (Some(record), Some(fd)) = (tree.object::<Socket>(file.object), opened.files.get(id)) else {
             continue;
         };
         // The kernel doubles what is set (socket(7)).

@@ -71,7 +71,7 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
     }
     let id = c.tree.new_id();
     let pending = capture_pending(tid, false)?;
-    Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending, former_tid: None })
+    Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending, ..ThreadState::default() })
 }
 
 /// Looks for what a thread usually shares with its process and can have of its own after an unshare(2).
