@@ -81,6 +81,16 @@ pub fn theme(dark: Option<bool>) {
     }
 }
 
+/// Gives the style sheet a value, or takes it away.
+pub fn set_property(name: &str, value: Option<&str>) {
+    let root = window().and_then(|window| window.document()).and_then(|page| page.document_element());
+    let Some(root) = root.and_then(|root| root.dyn_into::<web_sys::HtmlElement>().ok()) else { return };
+    let _ = match value {
+        Some(value) => root.style().set_property(name, value),
+        None => root.style().remove_property(name).map(drop),
+    };
+}
+
 /// What was remembered of an earlier visit.
 pub fn remembered(key: &str) -> Option<String> {
     window()?.local_storage().ok()??.get_item(key).ok()?

@@ -117,6 +117,7 @@ impl<S: ReadAt + Clone> Desk<S> {
                 let offset = session.offset_of(node).ok_or("the image has no such record")?;
                 plain(Reply::Selected(Box::new(session.reveal(offset)?)))
             }
+            Request::GoTo { text, here } => plain(Reply::Readings(session.readings(&text, &here)?)),
             Request::Bytes { space, offset, len } => {
                 let (bytes, held) = session.bytes(space, offset, len.into())?;
                 Ok((Reply::Bytes { space, offset, held }, Some(bytes)))

@@ -2,7 +2,7 @@
 //!
 //! * [`proto`]: what page and worker say to each other.
 //! * [`session`], [`desk`]: an opened image, without the browser, and what the worker answers from it.
-//! * [`state`], [`text`]: what the page knows, and how it changes; no web types, so it is tested natively.
+//! * [`state`], [`text`], [`wish`]: what the page knows, and how it changes; no web types, so it is tested natively.
 //! * `app`, `components`: the page, over `browser`. `worker`, `source`, `blob`, `http`: the worker. Both only in the browser.
 //!
 //! The page never sees more of the image than it shows; the worker reads it through a bounded [`cache`].
@@ -14,6 +14,7 @@ pub mod proto;
 pub mod session;
 pub mod state;
 pub mod text;
+pub mod wish;
 
 #[cfg(target_arch = "wasm32")]
 pub mod app;

@@ -25,6 +25,74 @@ pub enum Scope {
     File,
 }
 
+/// Where the person is who wants to go somewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Here {
+    pub space: Space,
+    pub cursor: u64,
+    /// First byte and length of what the hex view shows.
+    pub start: u64,
+    pub len: u64,
+    /// The chosen process.
+    pub task: u32,
+}
+
+impl Here {
+    /// Whether the hex view shows this byte.
+    pub fn holds(&self, at: u64) -> bool {
+        at >= self.start && at - self.start < self.len
+    }
+
+    /// A byte of what the hex view shows.
+    pub fn target(&self, at: u64) -> Target {
+        match self.space {
+            Space::File => Target::Offset(at),
+            Space::Memory(mm) => Target::Memory { mm, address: at },
+        }
+    }
+}
+
+/// Where a wish leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// A byte of the file.
+    Offset(u64),
+    /// The record that starts at this byte.
+    Record(u64),
+    /// An address.
+    Memory { mm: u32, address: u64 },
+}
+
+impl Target {
+    /// Where that is.
+    pub fn space(self) -> Space {
+        match self {
+            Self::Offset(_) | Self::Record(_) => Space::File,
+            Self::Memory { mm, .. } => Space::Memory(mm),
+        }
+    }
+}
+
+/// What a wish can mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readings {
+    /// The wish as it was written.
+    pub text: String,
+    /// The likeliest first.
+    pub list: Vec<Reading>,
+    /// Whether the person has to say which one.
+    pub ask: bool,
+    /// Why there is none.
+    pub wrong: Option<String>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    pub words: String,
+    pub target: Target,
+}
+
 /// A question. Those with a file have it attached, unless they name an address to read it from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -48,6 +116,8 @@ pub enum Request {
     RevealRecord { record: u32 },
     /// Selects the record in this visible row of the tree.
     RevealRow { row: u32 },
+    /// What this leads to, seen from here.
+    GoTo { text: String, here: Here },
     /// Bytes in blocks of pages.
     Bytes { space: Space, offset: u64, len: u32 },
     /// All about a task, by its object.
@@ -93,6 +163,7 @@ pub enum Reply {
         total: u32,
     },
     Selected(Box<Record>),
+    Readings(Readings),
     /// Attached: the bytes. `held` says for each page whether the image has it.
     Bytes {
         space: Space,

@@ -130,6 +130,23 @@ pub fn size(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
 }
 
+/// `1 finding`, `2 findings`, `1 process`, `2 processes`.
+pub fn counted(n: u64, what: &str) -> String {
+    let ending = match n {
+        1 => "",
+        _ if what.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {what}{ending}", grouped(n))
+}
+
+/// Whether these are the first bytes of an image: HEAD, with its magic, of whatever revision.
+pub fn is_image(bytes: &[u8]) -> bool {
+    let magic = stasis_format::head::HEAD_MAGIC.to_le_bytes();
+    bytes.starts_with(&stasis_format::Kind::HEAD.0.to_le_bytes())
+        && bytes.get(stasis_format::header::RECORD_HEADER_LEN..).is_some_and(|rest| rest.starts_with(&magic))
+}
+
 /// `1 234 567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();

@@ -1,8 +1,8 @@
 //! What happens anywhere on the page: files dropped or pasted, keys, the address, the size.
 
 use crate::browser::{focus, is_input, on, soon, window};
-use crate::components::{Chosen, Link, Message};
-use crate::state::{Action, Tab, chrome, places, tab};
+use crate::components::{Chosen, Link, Message, of_files};
+use crate::state::{Action, Tab, chrome, findings, places, tab};
 use wasm_bindgen::JsCast;
 use web_sys::KeyboardEvent;
 
@@ -29,13 +29,13 @@ pub fn listen(to: &Link) {
         // A directory comes as a file that cannot be read.
         let item = data.as_ref().and_then(|data| data.items().get(0));
         let entry = item.and_then(|item| item.webkit_get_as_entry().ok().flatten());
-        let message = match data.and_then(|data| data.files()).and_then(|files| files.get(0)) {
-            Some(file) if entry.is_some_and(|entry| entry.is_directory()) => {
-                chrome::Action::Failed(format!("{} is a directory; drop the image itself", file.name()))
-                    .into()
-            }
-            Some(file) => Message::Chosen(Chosen::file(file, false)),
-            None => chrome::Action::Failed("drop a file; what was dropped is none".into()).into(),
+        let files = data.and_then(|data| data.files());
+        let message = match entry.filter(web_sys::FileSystemEntry::is_directory) {
+            Some(entry) => failed(format!("{} is a directory; drop the image itself", entry.name())),
+            None => files
+                .as_ref()
+                .and_then(of_files)
+                .unwrap_or_else(|| failed("drop a file; what was dropped is none")),
         };
         link.send(message);
     });
@@ -47,17 +47,11 @@ pub fn listen(to: &Link) {
         let event: &web_sys::ClipboardEvent = event.unchecked_ref();
         let Some(data) = event.clipboard_data() else { return };
         if let Some(file) = data.files().and_then(|files| files.get(0)) {
-            link.send(Message::Chosen(Chosen::file(file, false)));
+            link.send(Message::Offered(Chosen::file(file, false)));
             return;
         }
-        let text = data.get_data("text/plain").unwrap_or_default();
-        match crate::text::pasted(&text).and_then(|bytes| Chosen::bytes(&bytes, "pasted bytes", None)) {
-            Some(chosen) => link.send(Message::Chosen(chosen)),
-            None => {
-                let message = "what was pasted is neither hexadecimal nor base64".into();
-                link.send(chrome::Action::Failed(message));
-            }
-        }
+        event.prevent_default();
+        link.send(Message::Pasted(data.get_data("text/plain").unwrap_or_default()));
     });
     let link = to.clone();
     on("hashchange", move |_| {
@@ -67,17 +61,22 @@ pub fn listen(to: &Link) {
     let link = to.clone();
     on("keydown", move |event| {
         let key: &KeyboardEvent = event.unchecked_ref();
+        if key.key() == "Escape" {
+            link.send(chrome::Action::Close);
+            return;
+        }
         if is_input(event) || key.ctrl_key() || key.meta_key() || key.alt_key() {
             return;
         }
         let action = match key.key().as_str() {
             "?" => Action::from(chrome::Action::Help(true)),
-            "Escape" => chrome::Action::Help(false).into(),
             "g" => {
                 event.prevent_default();
                 focus("goto");
                 return;
             }
+            "n" => findings::Action::Move(1).into(),
+            "p" => findings::Action::Move(-1).into(),
             "/" => {
                 event.prevent_default();
                 // The tab has to be drawn first.
@@ -92,4 +91,8 @@ pub fn listen(to: &Link) {
     });
     let link = to.clone();
     on("resize", move |_| link.send(chrome::Action::Dragging(false)));
+}
+
+fn failed(what: impl Into<String>) -> Message {
+    chrome::Action::Failed(what.into()).into()
 }

@@ -1,5 +1,6 @@
 //! The descriptor table of a task: what each descriptor leads to, and who else has the same or the other end.
 
+use super::ends::ends;
 use super::link::{Link, act, offset};
 use super::list;
 use super::subject::of_task;
@@ -29,8 +30,8 @@ fn table(state: &State, task: &Task, link: &Link) -> Html {
         <>
             <p class="quiet" hidden={table.is_none()}>{ format!("It shares its {}.", table.map_or("", String::as_str)) }</p>
             <div class="long" id="fds" tabindex="0" role="region" aria-label="Descriptors" onscroll={list::scrolled(link, state.files.top, files::Action::Scrolled)}>
-                <table class="virtual" aria-rowcount={task.fds.len().to_string()}>
-                    <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Together with" }</th><th class="n c-shares">{ "Position" }</th><th>{ "Flags" }</th><th class="c-record">{ "Record" }</th></tr></thead>
+                <table class="virtual descriptors" aria-rowcount={task.fds.len().to_string()}>
+                    <thead><tr><th class="n">{ "FD" }</th><th>{ "Kind" }</th><th>{ "Leads to" }</th><th>{ "Together with" }</th><th class="n">{ "Position" }</th><th>{ "Flags" }</th><th>{ "Record" }</th></tr></thead>
                     <tbody>
                         { list::gap(shown.start, COLUMNS) }
                         { for rows.iter().map(|fd| row(fd, link)) }
@@ -44,21 +45,20 @@ fn table(state: &State, task: &Task, link: &Link) -> Html {
 
 fn row(fd: &Fd, link: &Link) -> Html {
     let shared = fd.shared.join("; ");
-    let all = if shared.is_empty() { fd.target.clone() } else { format!("{}; {shared}", fd.target) };
     html! {
         <tr data-fd={fd.fd.to_string()}>
             <th scope="row" class="mono n">{ fd.fd }</th>
             <td>{ &fd.kind }</td>
-            <td class="name" title={all}>
+            <td class="name">
                 { match fd.target_offset {
-                    Some(at) => html! { <button class="link" onclick={act(link, record::Action::GoTo(at))}>{ &fd.target }</button> },
-                    None => html! { <>{ &fd.target }</> },
+                    Some(at) => html! { <button class="link" onclick={act(link, record::Action::GoTo(at))}>{ ends(&fd.target) }</button> },
+                    None => ends(&fd.target),
                 } }
             </td>
-            <td class="name" title={shared.clone()}>{ &shared }</td>
-            <td class="mono n c-shares">{ if fd.pos == 0 { "–".to_owned() } else { fd.pos.to_string() } }</td>
+            <td class="name">{ ends(&shared) }</td>
+            <td class="mono n">{ if fd.pos == 0 { "–".to_owned() } else { fd.pos.to_string() } }</td>
             <td class="small" title={fd.flags.clone()}>{ &fd.flags }</td>
-            <td class="c-record">{ offset(link, fd.offset) }</td>
+            <td>{ offset(link, fd.offset) }</td>
         </tr>
     }
 }

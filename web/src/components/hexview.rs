@@ -1,8 +1,9 @@
 //! Bytes in hexadecimal and as text, linked with record and field; of the file, or of memory by address.
 
-use super::link::{Link, act, entered};
+use super::link::{Link, act};
 use crate::proto::Space;
 use crate::state::{ROW, State, hex, save};
+use crate::text::counted;
 use wasm_bindgen::JsCast;
 use web_sys::{Event, KeyboardEvent, MouseEvent, WheelEvent};
 use yew::{Html, classes, html};
@@ -53,13 +54,11 @@ pub fn view(state: &State, link: &Link) -> Html {
     };
     html! {
         <section class="pane hex-pane" aria-label="Bytes">
-            <h2>{ title }
+            <div class="heads bar row">
+                <h2 title={title.clone()}>{ &title }</h2>
                 <button class="small" hidden={view.space == Space::File} onclick={act(link, hex::Action::File)}>{ "Back to the file" }</button>
-            </h2>
-            <div class="row tools">
-                <input id="goto" class="mono" size="14" placeholder="Go to 0x108" aria-label="Go to an offset or address"
-                    onkeydown={entered(link, hex::Action::Jump)} />
-                <span class="quiet mono" id="selection">{ format!("{from:#x} · {held} byte{}", if held == 1 { "" } else { "s" }) }</span>
+                <span class="quiet mono" id="selection">{ format!("{from:#x} · {}", counted(held, "byte")) }</span>
+                { super::goto::understood(state, link) }
                 <span class="grow"></span>
                 <button class="small" disabled={held == 0} onclick={act(link, save::Action::Selection)}>{ "Save bytes" }</button>
             </div>

@@ -24,7 +24,7 @@ pub fn view(state: &State, link: &Link) -> Html {
                 <div class="row">
                     <label class="button primary big">
                         { "Choose a file" }
-                        <input type="file" class="hidden-input" onchange={chosen(link, false)} />
+                        <input type="file" multiple=true class="hidden-input" onchange={chosen(link, false)} />
                     </label>
                     <button class="big" aria-expanded={state.gallery.open.to_string()} onclick={act(link, gallery::Action::Toggle)}>
                         { if state.gallery.open { "Hide examples" } else { "Try an example" } }

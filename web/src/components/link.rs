@@ -13,6 +13,12 @@ pub enum Message {
     Act(Action),
     /// A file was chosen, to be opened or compared.
     Chosen(Chosen),
+    /// Two were chosen: the older is opened and compared with the other.
+    Pair(Chosen, Chosen),
+    /// An image came that nobody asked for: it is opened at once only if none is open.
+    Offered(Chosen),
+    /// Text was pasted outside of any field.
+    Pasted(String),
 }
 
 impl<A: Into<Action>> From<A> for Message {
@@ -105,14 +111,31 @@ pub fn entered<A: Into<Action> + 'static>(link: &Link, action: fn(String) -> A) 
     })
 }
 
-/// A callback with the first file chosen.
+/// A callback with the files chosen: one, or two to be compared.
 pub fn chosen(link: &Link, compare: bool) -> Callback<web_sys::Event> {
     link.batch(move |event: web_sys::Event| {
         let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
-        let file = input.files()?.get(0)?;
+        let files = input.files()?;
+        let message = match compare {
+            true => Message::Chosen(Chosen::file(files.get(0)?, true)),
+            false => of_files(&files)?,
+        };
         input.set_value("");
-        Some(Message::Chosen(Chosen::file(file, compare)))
+        Some(message)
     })
+}
+
+/// What to do with files that came together.
+pub fn of_files(files: &web_sys::FileList) -> Option<Message> {
+    let first = files.get(0)?;
+    let Some(second) = files.get(1) else { return Some(Message::Chosen(Chosen::file(first, false))) };
+    if files.length() > 2 {
+        let told = format!("{} files came; choose one to open, or two to compare", files.length());
+        return Some(crate::state::chrome::Action::Failed(told).into());
+    }
+    let in_order = first.last_modified() <= second.last_modified();
+    let (older, newer) = if in_order { (first, second) } else { (second, first) };
+    Some(Message::Pair(Chosen::file(older, false), Chosen::file(newer, true)))
 }
 
 /// A link to a byte of the file.

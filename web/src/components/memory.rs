@@ -1,5 +1,6 @@
 //! Memory of a task: a strip to scale, and the areas as a table of which only the rows in sight exist.
 
+use super::ends::ends;
 use super::link::{Link, act, typed};
 use super::subject::of_task;
 use super::{list, strip};
@@ -7,7 +8,7 @@ use crate::proto::{Area, Map, Space};
 use crate::state::memory::{self, SortBy};
 use crate::state::{State, save, search};
 use crate::text::size;
-use yew::{Html, classes, html};
+use yew::{Html, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
     html! {
@@ -57,7 +58,6 @@ fn table(state: &State, map: &Map, link: &Link) -> Html {
             (true, _) => "ascending",
         };
         let class = if matches!(by, SortBy::Size | SortBy::Stored) { "n" } else { "" };
-        let class = classes!(class, (by == SortBy::Stored).then_some("c-stored"));
         html! { <th {class} aria-sort={sort}><button class="link" onclick={act(link, memory::Action::Sort(by))}>{ name }</button></th> }
     };
     let shown = list::rows(areas.len(), state.memory.top);
@@ -65,8 +65,8 @@ fn table(state: &State, map: &Map, link: &Link) -> Html {
     html! {
         <div class="long" id="areas" tabindex="0" role="region" aria-label="Areas" onscroll={list::scrolled(link, state.memory.top, memory::Action::Scrolled)}>
             <table class="areas virtual" aria-rowcount={areas.len().to_string()}>
-                <thead><tr>{ column(SortBy::Address, "Address") }<th class="c-access">{ "Access" }</th>{ column(SortBy::Size, "Size") }
-                    <th class="n c-resident">{ "Resident" }</th>{ column(SortBy::Stored, "Stored") }<th class="n c-shares">{ "Zero" }</th><th class="n c-shares">{ "From file" }</th>
+                <thead><tr>{ column(SortBy::Address, "Address") }<th>{ "Access" }</th>{ column(SortBy::Size, "Size") }
+                    <th class="n">{ "Resident" }</th>{ column(SortBy::Stored, "Stored") }<th class="n">{ "Zero" }</th><th class="n">{ "From file" }</th>
                     { column(SortBy::Name, "What") }<th><span class="said">{ "Actions" }</span></th></tr></thead>
                 <tbody>
                     { list::gap(shown.start, 9) }
@@ -81,15 +81,12 @@ fn table(state: &State, map: &Map, link: &Link) -> Html {
 fn row(area: &Area, mm: u32, link: &Link) -> Html {
     let len = area.end - area.start;
     let name = if area.name.is_empty() { area.kind.clone() } else { area.name.clone() };
-    // The end of a path tells files apart, and is what would be cut.
-    let (what, more) = match name.rsplit_once('/') {
-        Some((dir, file)) if area.kind == "file" => {
-            (file.to_owned(), format!(" in {}", if dir.is_empty() { "/" } else { dir }))
-        }
-        _ if area.name.is_empty() => (name.clone(), String::new()),
-        _ => (name.clone(), format!(" {}", area.kind)),
+    // The kind says more only where the name does not.
+    let what = match area.kind.as_str() {
+        "file" => name,
+        _ if area.name.is_empty() => name,
+        kind => format!("{name}, {kind}"),
     };
-    let title = area.with.as_ref().map_or(name.clone(), |with| format!("{name}, shared with {with}"));
     let save = act(link, save::Action::Area { mm, start: area.start, len });
     let strings = act(link, search::Action::Strings { space: Space::Memory(mm), start: area.start, len });
     // Where something is to be seen.
@@ -100,15 +97,14 @@ fn row(area: &Area, mm: u32, link: &Link) -> Html {
         <tr data-start={format!("{:#x}", area.start)}>
             <th scope="row"><button class="link mono" title="Show its pages" onclick={act(link, memory::Action::Address { mm, address })}>
                 { format!("{:#014x}", area.start) }</button></th>
-            <td class="mono c-access"><i class={strip::access(area)}></i>{ &area.prot }{ if area.shared { "s" } else { "p" } }</td>
+            <td class="mono"><i class={strip::access(area)}></i>{ &area.prot }{ if area.shared { "s" } else { "p" } }</td>
             <td class="n">{ size(len) }</td>
-            <td class="n c-resident">{ some(area.resident) }</td>
-            <td class="n c-stored">{ some(area.stored) }</td>
-            <td class="n c-shares">{ some(area.zero) }</td>
-            <td class="n c-shares">{ some(area.from_file) }</td>
-            <td class="name" title={title}>{ area.with.as_ref().map(|with| html! { <span class="shared">{ format!("with {with}") }</span> }).unwrap_or_default() }
-                { what }<small class="quiet">{ more }</small></td>
-            <td class="actions"><button class="small c-strings" disabled={is_empty} onclick={strings} aria-label={format!("Strings of the area at {:#x}", area.start)}>{ "Strings" }</button>{ " " }
+            <td class="n">{ some(area.resident) }</td>
+            <td class="n">{ some(area.stored) }</td>
+            <td class="n">{ some(area.zero) }</td>
+            <td class="n">{ some(area.from_file) }</td>
+            <td class="name">{ ends(&what) }{ area.with.as_ref().map(|with| html! { <span class="shared" title={with.clone()}>{ format!("with {with}") }</span> }).unwrap_or_default() }</td>
+            <td class="actions"><button class="small" disabled={is_empty} onclick={strings} aria-label={format!("Strings of the area at {:#x}", area.start)}>{ "Strings" }</button>{ " " }
                 <button class="small" disabled={is_empty} onclick={save} aria-label={format!("Save the area at {:#x}", area.start)}>{ "Save" }</button></td>
         </tr>
     }

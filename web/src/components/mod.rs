@@ -1,9 +1,11 @@
 //! What the page looks like, one view a file. Views are functions of the state; what a person does becomes an action.
 
 mod compare;
+mod ends;
 mod fields;
 mod files;
 mod findings;
+mod goto;
 mod hexview;
 mod landing;
 mod link;
@@ -13,6 +15,7 @@ mod middle;
 mod notices;
 mod search;
 mod signals;
+mod split;
 mod strip;
 mod subject;
 mod tasks;
@@ -20,7 +23,8 @@ mod top;
 mod tree;
 mod verdict;
 
-pub use link::{Chosen, Link, Message};
+pub use findings::FINDING_PX;
+pub use link::{Chosen, Link, Message, of_files};
 pub use list::row_px;
 
 use crate::state::State;
@@ -40,7 +44,9 @@ pub fn page(state: &State, link: &Link) -> Html {
                         { findings::view(state, image, link) }
                         <div class="panes">
                             { tree::view(state, link) }
+                            { split::tree(state, link) }
                             { middle::view(state, link) }
+                            { split::hex(state, link) }
                             { hexview::view(state, link) }
                         </div>
                     </main>

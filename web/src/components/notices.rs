@@ -26,6 +26,16 @@ pub fn view(state: &State, link: &Link) -> Html {
                 },
                 None => html! { <span></span> },
             } }
+            { match &state.chrome.offered {
+                Some(name) => html! {
+                    <div class="notice offer" role="alertdialog" aria-label="Open another image">
+                        <p>{ format!("{name} is an image. Open it in place of the one that is open?") }</p>
+                        <button class="primary" onclick={act(link, chrome::Action::TakeOffer(true))}>{ "Open" }</button>
+                        <button onclick={act(link, chrome::Action::TakeOffer(false))}>{ "Keep" }</button>
+                    </div>
+                },
+                None => html! { <span></span> },
+            } }
             { match &state.saving {
                 Some(saving) => html! {
                     <div class="notice" role="status">
@@ -46,11 +56,15 @@ fn help(link: &Link) -> Html {
         ("Page Up, Page Down, Home, End", "the same, faster"),
         ("[ and ]", "previous and next tab"),
         ("+ − 0 ← →", "on the memory strip: zoom, show all, move; the wheel zooms too"),
-        ("g", "go to an offset or address"),
+        (
+            "g, Ctrl V",
+            "go to what is typed or pasted: 0x7f…, ff0, 264t, +0x10, end, #18, PID, fd 7, libc.so.6+0x10, a link",
+        ),
+        ("n and p", "next and previous finding"),
         ("Alt ←", "back to where you jumped from"),
         ("/", "search"),
         ("Shift and click, Shift and arrows", "in the hex view: select bytes up to here"),
-        ("Ctrl V", "open pasted hexadecimal or base64"),
+        ("Ctrl V of an image", "hexadecimal or base64: asks whether to open it"),
         ("?", "this list; Escape closes it"),
     ];
     html! {

@@ -1,5 +1,6 @@
 //! Search for text, bytes or a pointer; strings of a region.
 
+use super::ends::ends;
 use super::link::{Link, act, typed};
 use super::list;
 use crate::proto::{Hit, Scope, Space};
@@ -103,7 +104,7 @@ fn row(hit: &Hit, link: &Link) -> Html {
     let go = link.batch(move |_| action.clone());
     html! {
         <li><button class="hit" data-at={format!("{:#x}", hit.at)} onclick={go}>
-            <span class="mono">{ format!("{:#x}", hit.at) }</span><span class="quiet" title={hit.place.clone()}>{ &hit.place }</span><code>{ &hit.around }</code>
+            <span class="mono">{ format!("{:#x}", hit.at) }</span><span class="quiet">{ ends(&hit.place) }</span><code>{ &hit.around }</code>
         </button></li>
     }
 }

@@ -1,5 +1,6 @@
 //! Processes drawn as the tree that they are, and the threads of the chosen one with their registers.
 
+use super::ends::ends;
 use super::link::{Link, act, offset};
 use super::list;
 use super::subject::{nothing, of_task};
@@ -101,7 +102,7 @@ fn threads(state: &State, task: &Task, link: &Link) -> Html {
             <div class={classes!("long", "threads", (task.threads.len() > 6).then_some("many"))} tabindex="0" role="region" aria-label="Threads"
                 onscroll={list::scrolled(link, state.tasks.threads_top, tasks::Action::ThreadsScrolled)}>
                 <table class="virtual" aria-rowcount={task.threads.len().to_string()}>
-                    <thead><tr><th>{ "Thread" }</th><th>{ "Name" }</th><th>{ "State" }</th><th>{ "Stands at" }</th><th class="c-record">{ "Record" }</th></tr></thead>
+                    <thead><tr><th>{ "Thread" }</th><th>{ "Name" }</th><th>{ "State" }</th><th>{ "Stands at" }</th><th>{ "Record" }</th></tr></thead>
                     <tbody>
                         { list::gap(shown.start, COLUMNS) }
                         { for rows.map(|(thread, at)| row(thread, at, chosen.is_some_and(|it| it.offset == thread.offset), link)) }
@@ -122,8 +123,8 @@ fn row(thread: &Thread, at: usize, chosen: bool, link: &Link) -> Html {
             <th scope="row"><button class="link mono" aria-pressed={chosen.to_string()} title="Show its registers" onclick={act(link, tasks::Action::Thread(at))}>{ thread.tid }</button></th>
             <td>{ &thread.comm }</td>
             <td>{ &thread.state }</td>
-            <td class="name" title={place.clone()}>{ place }</td>
-            <td class="c-record">{ offset(link, thread.offset) }</td>
+            <td class="name">{ ends(&place.unwrap_or_default()) }</td>
+            <td>{ offset(link, thread.offset) }</td>
         </tr>
     }
 }

@@ -26,13 +26,14 @@ pub fn view(state: &State, link: &Link) -> Html {
             </svg>
             <h1>{ "Stasis" }<span>{ " inspector" }</span></h1>
             <span class="filename" title={name.to_owned()}>{ name }</span>
+            { if is_open { super::goto::view(state, link) } else { Html::default() } }
             <span class="grow"></span>
             <span class="quiet promise">{ "Nothing leaves this page" }</span>
             <button hidden={!is_open} onclick={act(link, image::Action::Export)}>{ "Save JSON" }</button>
             <button hidden={!is_open} aria-expanded={state.gallery.open.to_string()} onclick={act(link, gallery::Action::Toggle)}>{ "Examples" }</button>
             <label class="button primary">
                 { "Open image" }
-                <input type="file" id="file" class="hidden-input" onchange={chosen(link, false)} />
+                <input type="file" id="file" multiple=true class="hidden-input" onchange={chosen(link, false)} />
             </label>
             <button onclick={act(link, chrome::Action::Dark(next))}>{ theme }</button>
             <button onclick={act(link, chrome::Action::Help(!state.chrome.help))} aria-label="Keys">{ "?" }</button>

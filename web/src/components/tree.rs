@@ -1,5 +1,6 @@
 //! The records by owner; only the rows in sight exist.
 
+use super::ends::ends;
 use super::link::{Link, act};
 use crate::proto::Row;
 use crate::state::{Scroll, State, TREE_ROW_PX, record, tree};
@@ -82,7 +83,7 @@ fn row(row: &Row, selected: bool, link: &Link) -> Html {
             <span class="fold" onclick={fold} aria-hidden="true">{ match row.open { None => "", Some(_) if open => "▾", Some(_) => "▸" } }</span>
             <b>{ &row.name }</b>
             <span class="kind mono">{ row.kind }</span>
-            <span class="summary">{ &row.summary }</span>
+            <span class="summary">{ ends(&row.summary) }</span>
             <span class="count">{ if row.open == Some(false) { format!("{}", row.children) } else { String::new() } }</span>
             <span class={classes!("mark", mark.1)} title={mark.1}>{ mark.0 }</span>
             <span class="at mono">{ format!("{:#x}", row.offset) }</span>

@@ -1,17 +1,15 @@
 //! Areas of an address space, and how much of each the image holds.
 
+use super::spans::prot;
 use super::{Result, Session, choice};
 use crate::proto::{Area, Map};
 use stasis_format::extent::runs_of;
 use stasis_format::header::Kind;
-use stasis_format::record::{Body, Extent, PROT, VMA_KINDS, Vma};
+use stasis_format::record::{Body, Extent, VMA_KINDS, Vma};
 use stasis_format::{Encoding, ReadAt, show};
 
 /// MAP_SHARED of mmap(2).
 const MAP_SHARED: u32 = 1;
-
-/// An area by name: first address, address behind the last, name.
-pub(super) type Named = (u64, u64, String);
 
 impl<S: ReadAt + Clone> Session<S> {
     /// The areas in ascending order.
@@ -20,14 +18,11 @@ impl<S: ReadAt + Clone> Session<S> {
         let mut areas: Vec<Area> = Vec::new();
         for (at, node) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Vma::KIND) {
             let Some(Body::Vma(vma)) = self.body(at)? else { continue };
-            let letter = |(bit, letter): (&(u64, &str), &str)| {
-                if u64::from(vma.prot) & bit.0 != 0 { letter.to_owned() } else { "-".to_owned() }
-            };
             areas.push(Area {
                 offset: node.offset,
                 start: vma.start,
                 end: vma.end.max(vma.start),
-                prot: PROT.iter().zip(["r", "w", "x"]).map(letter).collect(),
+                prot: prot(vma.prot),
                 shared: vma.flags & MAP_SHARED != 0,
                 kind: choice(vma.kind, VMA_KINDS),
                 name: show::escape(&vma.name),
@@ -85,21 +80,5 @@ impl<S: ReadAt + Clone> Session<S> {
             out.extend(runs_of(&extent).iter().map(|run| (run.start, run.end(), is_zero)));
         }
         Ok(out)
-    }
-
-    /// What to call the area that an address lies in.
-    pub(super) fn area_of(&mut self, mm: u32, address: u64) -> Result<Option<String>> {
-        if !self.areas.contains_key(&mm) {
-            let name = |area: Area| {
-                let name = if area.name.is_empty() { area.kind } else { area.name };
-                (area.start, area.end, format!("{name} {}", area.prot))
-            };
-            let named = self.map(mm)?.areas.into_iter().map(name).collect();
-            self.areas.insert(mm, named);
-        }
-        let Some(areas) = self.areas.get(&mm) else { return Ok(None) };
-        let behind = areas.partition_point(|area| area.0 <= address);
-        let area = behind.checked_sub(1).and_then(|at| areas.get(at)).filter(|area| address < area.1);
-        Ok(area.map(|(start, _, name)| format!("{name} + {:#x}", address - start)))
     }
 }

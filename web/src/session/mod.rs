@@ -1,11 +1,13 @@
 //! An opened image, as far as it can be read: what the worker answers from. No web types; reads only what is asked.
 
 mod compare;
+mod goto;
 mod map;
 mod people;
 mod record;
 mod search;
 mod space;
+mod spans;
 mod task;
 mod tree;
 mod verdict;
@@ -56,7 +58,7 @@ pub struct Session<S> {
     views: HashMap<u32, Vec<(u32, space::Window)>>,
     /// Runs of memory that the image holds: first address, and the one behind.
     held: HashMap<u32, Vec<(u64, u64)>>,
-    areas: HashMap<u32, Vec<map::Named>>,
+    spans: HashMap<u32, Rc<[spans::Span]>>,
     /// Who has what together, once it was asked for.
     sharing: Option<Rc<Sharing>>,
     report: Report,
@@ -92,7 +94,7 @@ impl<S: ReadAt + Clone> Session<S> {
         let tree = Tree::new(nodes);
         let rev = report.revision.unwrap_or(1);
         let mms = tree.nodes.iter().filter(|node| Kind(node.kind) == Mm::KIND).map(|node| node.id).collect();
-        let (maps, windows, views, held, areas, sharing) = Default::default();
+        let (maps, windows, views, held, spans, sharing) = Default::default();
         Ok(Self {
             source,
             name,
@@ -106,7 +108,7 @@ impl<S: ReadAt + Clone> Session<S> {
             windows,
             views,
             held,
-            areas,
+            spans,
             sharing,
             report,
             kernel,

@@ -31,7 +31,7 @@ impl<S: ReadAt + Clone> Session<S> {
             if let Some(Body::Thread(thread)) = self.body(at)? {
                 let comm = show::escape(show::until_nul(&thread.comm));
                 let blocked = show::signals(thread.sigmask).join(" ");
-                let state = choice(thread.state, TASK_STATES);
+                let state = self.thread_state(node.id, thread.state)?;
                 let registers = self.registers(node.id, task.mm)?;
                 out.pending.extend(self.lines(node.id, Sigpending::KIND, task.mm)?);
                 out.threads.push(Thread {
@@ -50,6 +50,17 @@ impl<S: ReadAt + Clone> Session<S> {
         out.timers.extend(self.lines(id, PosixTimer::KIND, task.mm)?);
         out.limits = self.lines(id, Rlimit::KIND, task.mm)?;
         Ok(out)
+    }
+
+    /// What a thread was doing, as the command says it.
+    fn thread_state(&self, thread: u32, state: u32) -> Result<String> {
+        let cpu = self.tree.of(thread).find(|(_, node)| Kind(node.kind) == CpuX86_64::KIND);
+        Ok(match cpu.map(|(at, _)| self.body(at)).transpose()?.flatten() {
+            Some(Body::CpuX86_64(cpu)) if state == 0 && cpu.orig_rax != u64::MAX => {
+                format!("in system call {}", cpu.orig_rax)
+            }
+            _ => choice(state, TASK_STATES),
+        })
     }
 
     fn registers(&mut self, thread: u32, mm: u32) -> Result<Vec<(String, u64, Option<String>)>> {

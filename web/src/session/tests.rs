@@ -258,7 +258,7 @@ fn shared_memory_is_read_searched_and_listed_where_a_process_sees_it() {
     let hits = search(&mut session, family::NOTE, Scope::Pages);
     let [hit] = hits.as_slice() else { panic!("{hits:?}") };
     assert_eq!(hit.at, family::CAT_SEES + 4096 + 16);
-    assert!(hit.place.starts_with("4241 cat: /dev/zero"), "{}", hit.place);
+    assert!(hit.place.starts_with("4241 cat: zero (deleted)+0x"), "{}", hit.place);
 }
 
 /// Two processes with an end each of a pair of sockets.
@@ -327,8 +327,7 @@ fn one_address_is_another_place_in_every_process() {
     let hits = search(&mut session, "this is the heap of", Scope::Pages);
     let places: Vec<_> = hits.iter().map(|hit| (hit.at, hit.place.as_str())).collect();
     let at = family::HEAP + 16;
-    let due =
-        ["4200 bash", "4241 cat", "4242 sort", "4244 vi"].map(|name| format!("{name}: [heap] rw- + 0x10"));
+    let due = ["4200 bash", "4241 cat", "4242 sort", "4244 vi"].map(|name| format!("{name}: [heap]+0x10"));
     assert_eq!(places, due.iter().map(|place| (at, place.as_str())).collect::<Vec<_>>());
     for (hit, pid) in hits.iter().zip([4200, 4241, 4242, 4244]) {
         let mm = tasks.iter().find(|task| task.pid == pid).expect("is there").mm;
@@ -446,4 +445,50 @@ fn what_is_no_version_of_a_kernel_is_told_of() {
     assert!(session.judge(Some("tomorrow's".into())).expect_err("is no version").contains("6.18.44"));
     assert_eq!(session.verdict(), before);
     assert_eq!(session.judge(Some("6.1.0".into())).expect("is one").ret, -22);
+}
+
+#[test]
+fn what_is_copied_from_somewhere_is_understood_and_asked_for_only_where_it_has_to_be() {
+    use crate::proto::{Here, Target};
+    let mut session = relatives(&family::Scene::default());
+    let tasks = session.tasks().expect("has processes");
+    let task = |pid| tasks.iter().find(|task| task.pid == pid).expect("is there").clone();
+    let cat = task(4241);
+    let file = Here { len: session.len(), cursor: 0x40, task: cat.id, ..Here::default() };
+    let mut go = |text: &str, here: &Here| session.readings(text, here).expect("can be read");
+    let first = |readings: &crate::proto::Readings| readings.list.first().map(|it| it.target);
+
+    let heap = go(&format!("{:#x}", family::HEAP + 16), &file);
+    assert!(heap.ask, "every process has one there");
+    assert_eq!(heap.list.len(), 4);
+    assert_eq!(heap.list[0].words, "0x50000010 of 4241 cat: [heap]+0x10", "the chosen process comes first");
+    let memory = Here { space: Space::Memory(cat.mm), start: family::HEAP, len: 0x4000, ..file.clone() };
+    let heap = go(&format!("{:x}", family::HEAP + 16), &memory);
+    assert!(!heap.ask, "one is looked at");
+    assert_eq!(first(&heap), Some(Target::Memory { mm: cat.mm, address: family::HEAP + 16 }));
+
+    let own = go(&format!("{:x}", family::SORT_SEES), &file);
+    assert_eq!((own.ask, own.list.len()), (false, 1));
+    assert_eq!(first(&go("coreutils+0x123", &file)), Some(Target::Memory { mm: cat.mm, address: 0x40_0123 }));
+    assert_eq!(first(&go("4242", &file)), Some(Target::Record(task(4242).offset)), "a PID comes first");
+    assert!(go("4242", &file).list[0].words.contains("process 4242 sort"));
+    assert_eq!(first(&go("ff0", &file)), Some(Target::Offset(0xff0)));
+    assert_eq!(first(&go("264t", &file)), Some(Target::Offset(264)));
+    assert_eq!(first(&go("+0x10", &file)), Some(Target::Offset(0x50)));
+    assert_eq!(first(&go("end", &file)), Some(Target::Offset(file.len - 1)));
+    let fd = go("fd 1", &file);
+    assert_eq!(fd.list[0].words, "fd 1 of 4241 cat, PIPE #3: 0 of 65536 bytes");
+    let same = go("4241 cat fd 1", &Here { task: 0, ..file.clone() });
+    assert_eq!(first(&same), first(&fd), "as the page names it elsewhere");
+    assert_eq!(first(&go("#10", &file)), Some(Target::Record(task(4200).offset)));
+    for (text, wrong) in [
+        ("-0x50", "outside"),
+        ("fd 77", "no descriptor 77"),
+        ("ffffffffffff0000", "nothing is mapped at"),
+        ("nowhere.so+0x10", "maps nowhere.so"),
+        ("what is this?", "write an address"),
+    ] {
+        let told = go(text, &file);
+        assert!(told.list.is_empty() && told.wrong.as_ref().is_some_and(|it| it.contains(wrong)), "{told:?}");
+    }
 }

@@ -19,6 +19,8 @@ pub struct Chrome {
     pub dragging: bool,
     /// Names of files that were opened, the last first.
     pub recent: Vec<String>,
+    /// Name of an image that was pasted while another is open: it is opened only when the person says so.
+    pub offered: Option<String>,
     /// What is read out to those who do not see the page.
     pub said: String,
 }
@@ -36,6 +38,12 @@ pub enum Action {
     Failed(String),
     /// The message was read.
     Dismiss,
+    /// An image was pasted while another is open.
+    Offer(String),
+    /// Opens it, or does not.
+    TakeOffer(bool),
+    /// Escape: closes what lies over the page.
+    Close,
 }
 
 pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) {
@@ -52,6 +60,20 @@ pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) 
             state.fail(message);
         }
         Action::Dismiss => chrome.error = None,
+        Action::Offer(name) => {
+            chrome.said = format!("{name} is an image; open it?");
+            chrome.offered = Some(name);
+        }
+        Action::TakeOffer(yes) => {
+            chrome.offered = None;
+            out.push(Command::TakeOffer(yes));
+        }
+        Action::Close => {
+            (chrome.help, state.goto.open) = (false, false);
+            if chrome.offered.take().is_some() {
+                out.push(Command::TakeOffer(false));
+            }
+        }
     }
 }
 

@@ -20,6 +20,16 @@ pub enum Command {
         /// The row.
         row: u32,
     },
+    /// Bring this row of the findings into view.
+    ShowFinding(u32),
+    /// Open the file that was offered, or forget it.
+    TakeOffer(bool),
+    /// Compare with the file that was dropped together with the open one.
+    CompareBeside,
+    /// Make the panes so large, and remember it.
+    Sizes(super::panes::Panes),
+    /// Name the page.
+    Title(String),
     /// Put the place into the address: as one to come back to, or in place of the last one.
     Address {
         /// What stands behind `#`.

@@ -2,6 +2,7 @@
 
 use super::{Command, State, Tab};
 use crate::proto::{Comparison, Request};
+use crate::text::counted;
 
 /// This part of the state.
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ pub(super) fn going_on(state: &mut State, done: u64, total: u64, out: &mut Vec<C
 pub(super) fn compared(state: &mut State, comparison: Comparison) {
     if state.compare.running.take().is_some() {
         let differ = comparison.changes.len() as u64 + comparison.dropped;
-        state.chrome.said = format!("{}: {differ} records differ", comparison.name);
+        state.chrome.said = format!("{}: {} differ", comparison.name, counted(differ, "record"));
         state.compare.result = Some(comparison);
     }
 }

@@ -40,8 +40,6 @@ pub enum Action {
     Move(i64),
     /// Moves the cursor and selects what it passes.
     Extend(i64),
-    /// Goes to what is typed.
-    Jump(String),
     /// Picks a byte.
     Pick {
         /// Where.
@@ -81,14 +79,6 @@ pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) 
             }
             state.ask_bytes(out);
         }
-        Action::Jump(text) => match crate::text::number(&text) {
-            Some(at) if state.hex.holds(at) => {
-                state.places.jumped = true;
-                state.pick(at, false, out);
-            }
-            Some(_) => state.fail(format!("{text} lies outside of what the hex view shows")),
-            None => state.fail("write a number, such as 264 or 0x108"),
-        },
         Action::Pick { at, extend } => state.pick(at, extend, out),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Command, Hex, State, chrome::Chrome, findings, gallery::Gallery, places, tree};
 use crate::proto::{Opened, Request, Scope, Verdict};
+use crate::text::counted;
 
 /// Names of files that are remembered.
 const MAX_RECENT: usize = 6;
@@ -17,6 +18,8 @@ pub struct Image {
     pub checking: Option<(u64, u64)>,
     /// Bytes checked and in all, while the contents of pages are.
     pub verifying: Option<(u64, u64)>,
+    /// Whether another file came with this one, to be compared with it.
+    pub beside: bool,
 }
 
 /// What happens.
@@ -31,6 +34,8 @@ pub enum Action {
         /// Where it is read from.
         url: Option<String>,
     },
+    /// Compares the next image that is opened with the file that was dropped beside it.
+    Beside,
     /// Judges it against this kernel, or its own.
     Kernel(String),
     /// Checks the contents of pages too.
@@ -49,6 +54,7 @@ pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) 
                 None => Command::Attach(Request::Open { name, kernel, url }),
             });
         }
+        Action::Beside => state.image.beside = true,
         Action::Kernel(text) => {
             out.push(Command::Ask(Request::Judge { kernel: Some(text).filter(|text| !text.is_empty()) }));
         }
@@ -72,6 +78,7 @@ fn begin(state: &mut State, name: &str) {
         image: Image { opening: Some(name.to_owned()), ..Image::default() },
         gallery: Gallery { filter: String::new(), ..last.gallery },
         places: places::Places { wanted: last.places.wanted, ..Default::default() },
+        panes: last.panes,
         hex: Hex { visible: last.hex.visible, ..Hex::default() },
         tree: tree::Tree { visible: last.tree.visible, ..Default::default() },
         ..State::default()
@@ -81,6 +88,11 @@ fn begin(state: &mut State, name: &str) {
 /// An image is open.
 pub(super) fn opened(state: &mut State, opened: Opened, out: &mut Vec<Command>) {
     state.image.opening = None;
+    state.chrome.error = None;
+    out.push(Command::Title(opened.name.clone()));
+    if std::mem::take(&mut state.image.beside) {
+        out.push(Command::CompareBeside);
+    }
     let verdict = &opened.verdict;
     let errors = verdict.findings.len();
     let word = match (verdict.pending, verdict.valid) {
@@ -88,8 +100,8 @@ pub(super) fn opened(state: &mut State, opened: Opened, out: &mut Vec<Command>) 
         (false, true) => "valid",
         (false, false) => "not valid",
     };
-    state.chrome.said = format!("{}: {word}, {errors} findings", opened.name);
-    state.findings = findings::Findings { open: errors > 0 };
+    state.chrome.said = format!("{}: {word}, {}", opened.name, counted(errors as u64, "finding"));
+    state.findings = findings::Findings { open: errors > 0, ..Default::default() };
     state.hex.len = opened.size;
     state.tree.total = opened.rows;
     let shown = opened.tasks.iter().find(|task| task.mm != 0).or(opened.tasks.first());

@@ -9,9 +9,11 @@ pub mod compare;
 pub mod files;
 pub mod findings;
 pub mod gallery;
+pub mod goto;
 pub mod hex;
 pub mod image;
 pub mod memory;
+pub mod panes;
 pub mod places;
 pub mod record;
 mod reply;
@@ -24,6 +26,7 @@ mod zoom;
 
 pub use command::Command;
 pub use hex::{Blocks, Hex, ROW, ROW_PX};
+pub use panes::Panes;
 pub use tab::Tab;
 pub use tree::{Scroll, TREE_ROW_PX};
 pub use zoom::Zoom;
@@ -37,6 +40,8 @@ pub struct State {
     pub findings: findings::Findings,
     pub gallery: gallery::Gallery,
     pub places: places::Places,
+    pub goto: goto::GoTo,
+    pub panes: Panes,
     pub tab: Tab,
     pub tree: tree::Tree,
     pub record: Option<crate::proto::Record>,
@@ -89,6 +94,10 @@ actions! {
     Gallery = gallery,
     /// Where one goes.
     Places = places,
+    /// How large the panes are.
+    Panes = panes,
+    /// The field that leads everywhere.
+    GoTo = goto,
     /// Which view is shown.
     Tab = tab,
     /// The tree of records.

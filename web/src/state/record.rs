@@ -20,12 +20,15 @@ pub enum Action {
 pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) {
     match action {
         Action::GoTo(offset) => go_to(state, offset, out),
-        Action::Select { offset, len } => {
-            state.show_file();
-            state.places.pinned = Some(offset);
-            state.select(offset, len, out);
-        }
+        Action::Select { offset, len } => select(state, offset, len, out),
     }
+}
+
+/// Selects bytes of the file, whatever record they turn out to lie in.
+pub(super) fn select(state: &mut State, offset: u64, len: u64, out: &mut Vec<Command>) {
+    state.show_file();
+    state.places.pinned = Some(offset);
+    state.select(offset, len, out);
 }
 
 /// Selects the record that holds this byte of the file, as a place to come back to.

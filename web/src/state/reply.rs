@@ -1,6 +1,6 @@
 //! What the worker answers, each handed to the view that shows it.
 
-use super::{Command, State, compare, image, memory, record, save, search, tasks};
+use super::{Command, State, compare, goto, image, memory, record, save, search, tasks};
 use crate::proto::{Reply, Request};
 
 pub(super) fn take(state: &mut State, reply: Reply, bytes: Vec<u8>, out: &mut Vec<Command>) {
@@ -16,6 +16,7 @@ pub(super) fn take(state: &mut State, reply: Reply, bytes: Vec<u8>, out: &mut Ve
         }
         Reply::Tree { first, rows, total } => state.tree.came(first, rows, total),
         Reply::Selected(record) => record::selected(state, *record, out),
+        Reply::Readings(readings) => goto::came(state, readings, out),
         Reply::Bytes { space, offset, held } => state.blocks.take(space, offset, bytes, held),
         Reply::Task(task) => tasks::came(state, *task),
         Reply::Map(map) => memory::came(state, map, out),

@@ -1,7 +1,8 @@
 //! The state without a browser.
 
 use super::{
-    Action, Command, State, Tab, compare, hex, image, memory, places, record, save, search, tab, tasks, tree,
+    Action, Command, State, Tab, compare, findings, goto, hex, image, memory, places, record, save, search,
+    tab, tasks, tree,
 };
 use crate::proto::{Area, FindingRow, Map, Opened, Process, Record, Reply, Request, Row, Space, Task};
 use crate::text::Pattern;
@@ -47,7 +48,7 @@ fn ten_gib_scroll_to_the_last_row_and_a_step_of_the_keyboard_is_one_row() {
     assert!(height <= 8_000_000.0);
     state.reduce(hex::Action::Scrolled { px: height - 600.0, height: 600.0 });
     assert_eq!(state.hex.top, state.hex.last_top());
-    state.reduce(hex::Action::Jump("0x27fffffff".into()));
+    state.reduce(hex::Action::Pick { at: 0x2_7fff_ffff, extend: false });
     assert_eq!(state.hex.cursor, (10 << 30) - 1);
     state.reduce(hex::Action::Move(-16));
     assert_eq!(state.hex.cursor, (10 << 30) - 17);
@@ -56,7 +57,7 @@ fn ten_gib_scroll_to_the_last_row_and_a_step_of_the_keyboard_is_one_row() {
 #[test]
 fn a_scrollbar_that_we_moved_says_nothing_new() {
     let mut state = opened(10 << 30);
-    let commands = state.reduce(hex::Action::Jump("0x100000000".into()));
+    let commands = state.reduce(hex::Action::Pick { at: 0x1_0000_0000, extend: false });
     let px = commands.iter().find_map(|command| match command {
         Command::ScrollHex(px) => Some(*px),
         _ => None,
@@ -375,4 +376,69 @@ fn the_last_record_is_selected_though_the_page_does_not_have_it() {
     let commands = state.reduce(Action::Replied(Reply::Selected(Box::new(record)), Vec::new()));
     assert!(commands.iter().any(|command| matches!(command, Command::ScrollTree(top) if *top > 900)));
     assert!(asks(&commands, |request| matches!(request, Request::Tree { first, .. } if *first > 900)));
+}
+
+#[test]
+fn a_wish_is_asked_of_the_worker_with_where_one_is_and_the_likeliest_reading_is_taken() {
+    use crate::proto::{Here, Reading, Readings, Target};
+    let mut state = with_memory();
+    state.reduce(memory::Action::Address { mm: 4, address: 0x1234 });
+    let commands = state.reduce(goto::Action::Wish("ff0".into()));
+    let here = Here { space: Space::Memory(4), cursor: 0x1234, start: 0x1000, len: 0x4000, task: 3 };
+    assert!(asks(&commands, |request| *request == Request::GoTo { text: "ff0".into(), here: here.clone() }));
+    let reading = |target| Reading { words: "there".into(), target };
+    let list = vec![reading(Target::Offset(0x30)), reading(Target::Memory { mm: 2, address: 0x2000 })];
+    let readings = Readings { text: "ff0".into(), list, ..Readings::default() };
+    let came = |readings: &Readings| Action::Replied(Reply::Readings(readings.clone()), Vec::new());
+    let commands = state.reduce(came(&readings));
+    assert!(asks(&commands, |request| *request == Request::Reveal { offset: 0x30 }));
+    assert_eq!((state.goto.understood.as_deref(), state.goto.open), (Some("there"), false));
+    state.reduce(goto::Action::Take(1));
+    assert_eq!(state.hex.space, Space::Memory(2), "the other meaning is one press away");
+
+    let commands = state.reduce(came(&Readings { ask: true, ..readings.clone() }));
+    assert!(commands.is_empty() && state.goto.open, "which one is for the person to say");
+    let wrong = Some("nothing is mapped there".to_owned());
+    state.reduce(came(&Readings { wrong, ..Readings::default() }));
+    assert!(state.goto.open && state.hex.space == Space::Memory(2), "the view stays where it was");
+}
+
+#[test]
+fn findings_are_walked_by_key_round_and_round_and_without_those_left_out() {
+    let mut state = State::default();
+    let finding =
+        |severity: &str, offset| FindingRow { severity: severity.into(), offset, ..FindingRow::default() };
+    let mut image = Opened { size: 304, records: 4, ..Opened::default() };
+    image.verdict.findings = vec![finding("error", 10), finding("note", 20), finding("error", 30)];
+    state.reduce(Action::Replied(Reply::Opened(Box::new(image)), Vec::new()));
+    let walk = |state: &mut State, by| {
+        let commands = state.reduce(findings::Action::Move(by));
+        let offset = commands.iter().find_map(|command| match command {
+            Command::Ask(Request::Reveal { offset }) => Some(*offset),
+            _ => None,
+        });
+        assert_eq!(Some(state.hex.cursor), offset, "its bytes are selected");
+        offset
+    };
+    assert_eq!([1, 1, 1, 1, -1, -1].map(|by| walk(&mut state, by)), [10, 20, 30, 10, 30, 20].map(Some));
+    state.reduce(findings::Action::Toggle(2));
+    assert_eq!([1, 1, 1].map(|by| walk(&mut state, by)), [10, 30, 10].map(Some), "without the note");
+    assert!(State::default().reduce(findings::Action::Move(1)).is_empty());
+}
+
+#[test]
+fn what_comes_unasked_waits_for_an_answer_and_two_files_are_compared() {
+    let mut state = opened(304);
+    state.reduce(super::chrome::Action::Offer("pasted bytes".into()));
+    assert!(state.image.opened.is_some() && state.chrome.offered.is_some());
+    let commands = state.reduce(super::chrome::Action::Close);
+    assert_eq!(commands, [Command::TakeOffer(false)]);
+    assert!(state.chrome.offered.is_none());
+    state.reduce(image::Action::Open { name: "b".into(), kernel: None, url: None });
+    state.reduce(image::Action::Beside);
+    let reply = Reply::Opened(Box::new(Opened { name: "b".into(), ..Opened::default() }));
+    let commands = state.reduce(Action::Replied(reply.clone(), Vec::new()));
+    assert!(commands.contains(&Command::CompareBeside) && commands.contains(&Command::Title("b".into())));
+    let commands = state.reduce(Action::Replied(reply, Vec::new()));
+    assert!(!commands.contains(&Command::CompareBeside), "once");
 }
