@@ -5,18 +5,21 @@
 //! sets lists of names, dates strings, text as [`crate::show::escape`] gives it, raw bytes hexadecimal.
 
 use crate::encoding::Encoding;
-use crate::error::ReadError;
 use crate::extent::{Run, runs_of};
 use crate::fields::{Field, Part, definition, fields};
 use crate::findings::Finding;
 use crate::frame;
-use crate::header::Kind;
+use crate::head::{HEAD_RECORD_LEN, Head};
+use crate::header::{Kind, RECORD_HEADER_LEN};
+use crate::limits::MAX_PAYLOAD;
 use crate::parser::Totals;
 use crate::record::{Body, Extent, FieldDef, IndexEntry, Show, TailKind};
+use crate::rules;
 use crate::show::{self, Value as Raw};
 use crate::source::ReadAt;
 use crate::summary::{summary, summary_of_fields};
-use crate::walk::Walk;
+use crate::validate::{Options, validate_each};
+use crate::walk::RawRecord;
 use serde_json::{Map, Value, json};
 use std::io::{Result, Write};
 
@@ -56,33 +59,51 @@ pub fn head(bytes: &[u8]) -> Value {
 }
 
 /// Writes the whole document, one record a line, reading the source once from its first byte on without the
-/// contents of pages. A damaged image gives what can be followed of it and says so under `error`.
+/// contents of pages. The records are those that the validator meets; one that cannot be read says why under `error`, and
+/// the first such reason stands at the end, too.
 pub fn write(source: &(impl ReadAt + ?Sized), out: &mut impl Write) -> Result<()> {
-    let mut walk = Walk::new(source)?;
     let mut totals = Totals::default();
-    let mut records = 0u64;
-    let (mut error, mut begun) = (Value::Null, false);
-    loop {
-        let raw = match walk.next_record() {
-            Ok(Some(raw)) => raw,
-            Ok(None) => break,
-            Err(ReadError::Io { source, .. }) => return Err(source),
-            Err(ReadError::Fault(fault)) => {
-                error = Finding::from(fault).to_json();
-                break;
-            }
-        };
-        if !begun {
-            let head = self::head(&raw.bytes);
-            write!(out, "{{\"format\":\"stasis\",\"revision\":{},\"head\":{head},\"records\":[", walk.rev())?;
-            begun = true;
+    let (mut records, mut rev) = (0u64, None);
+    let mut error = Value::Null;
+    let options = Options { kernel: None, contents: false };
+    let report = validate_each(source, options, &mut |met| {
+        // Of what cannot be read no more than a record's length is looked at.
+        let len = usize::try_from(met.len).unwrap_or(usize::MAX).min(RECORD_HEADER_LEN + MAX_PAYLOAD);
+        let mut bytes = vec![0; len];
+        source.read_at(met.offset, &mut bytes)?;
+        let rev = *rev.get_or_insert_with(|| {
+            bytes
+                .get(RECORD_HEADER_LEN..HEAD_RECORD_LEN)
+                .and_then(Head::from_payload)
+                .map_or(0, |head| head.rev)
+        });
+        if records == 0 {
+            let head = self::head(&bytes);
+            write!(out, "{{\"format\":\"stasis\",\"revision\":{rev},\"head\":{head},\"records\":[")?;
         }
         out.write_all(if records == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *out, &record(&raw.bytes, raw.offset, walk.rev()))?;
+        let mut value = record(&bytes, met.offset, rev);
+        if let Some(fault) = met.fault {
+            let fault = Finding::from(fault).to_json();
+            if let Value::Object(fields) = &mut value {
+                fields.insert("error".into(), fault.clone());
+            }
+            if error.is_null() {
+                error = fault;
+            }
+        } else if let Some(header) = met.header {
+            RawRecord { offset: met.offset, header, bytes }.count(rev, &mut totals);
+        }
+        serde_json::to_writer(&mut *out, &value)?;
         records += 1;
-        raw.count(walk.rev(), &mut totals);
+        Ok(())
+    })?;
+    totals.length = report.totals.length;
+    let begun = records > 0;
+    if error.is_null() {
+        let cut = report.findings.into_iter().find(|finding| finding.rule == rules::EARLY_END);
+        error = cut.map_or(Value::Null, |finding| finding.to_json());
     }
-    totals.length = walk.offset();
     if !begun {
         out.write_all(b"{\"format\":\"stasis\",\"revision\":null,\"head\":null,\"records\":[")?;
     }

@@ -189,6 +189,11 @@ impl Parser {
         self.stage == Stage::End
     }
 
+    /// Whether contents of an extent come next and no record.
+    pub fn is_in_contents(&self) -> bool {
+        self.contents.is_some()
+    }
+
     /// What is due next, for the sentence that says it is missing.
     pub fn due(&self) -> &'static str {
         match (&self.contents, self.stage) {

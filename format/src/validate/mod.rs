@@ -5,6 +5,7 @@
 
 mod graph;
 mod kinds;
+mod met;
 mod rev1;
 mod rev2;
 mod values;
@@ -19,6 +20,7 @@ use crate::record::Image;
 use crate::rules;
 use crate::sniff::sniff;
 use crate::source::ReadAt;
+pub use met::Met;
 use std::io::{ErrorKind, Read};
 
 /// Bytes that the drivers read at a time.
@@ -114,6 +116,8 @@ pub struct Validator {
     head: Option<Head>,
     totals: Totals,
     verdict: Option<i64>,
+    /// What was met since it was last asked for, if anybody asks.
+    met: Option<Vec<Met>>,
 }
 
 impl Validator {
@@ -131,6 +135,29 @@ impl Validator {
             head: None,
             totals: Totals::default(),
             verdict: None,
+            met: None,
+        }
+    }
+
+    /// The same; what it meets is kept for [`Self::take_met`].
+    pub fn watched(options: Options) -> Self {
+        Self { met: Some(Vec::new()), ..Self::new(options) }
+    }
+
+    /// Records, and what should be some, since the last call, in the order of the image.
+    pub fn take_met(&mut self) -> Vec<Met> {
+        self.met.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether the image is over, or the file is none: more bytes change nothing but their number.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over) && self.next.len() == image_start().len()
+    }
+
+    /// So many bytes that follow were left out after [`Self::is_over`].
+    pub fn leave(&mut self, len: u64) {
+        if matches!(self.stage, Stage::Over) {
+            self.fed += len;
         }
     }
 
@@ -162,11 +189,17 @@ impl Validator {
     }
 
     /// All bytes are there.
-    pub fn finish(mut self) -> Report {
+    pub fn finish(self) -> Report {
+        self.finish_met().0
+    }
+
+    /// The same, and what was met since it was last asked for.
+    pub fn finish_met(mut self) -> (Report, Vec<Met>) {
         self.go_on(true);
-        if let Stage::Two(judge) = std::mem::replace(&mut self.stage, Stage::Over) {
+        if let Stage::Two(mut judge) = std::mem::replace(&mut self.stage, Stage::Over) {
             self.totals = judge.totals();
-            judge.finish(self.held.len() as u64, &mut self.findings);
+            judge.finish(&self.held, &mut self.findings);
+            self.meet(judge.take_met());
         }
         if let Some(len) = self.len.filter(|len| self.fed > *len) {
             let more = self.fed - len;
@@ -177,13 +210,22 @@ impl Validator {
             self.findings.push(Finding::soft(Severity::Note, fault));
         }
         let verdict = self.verdict.unwrap_or_else(|| -self.findings.errno().map_or(0, i64::from));
-        Report {
+        let met = self.take_met();
+        let report = Report {
             findings: self.findings.list().to_vec(),
             dropped: self.findings.dropped(),
             revision: self.revision,
             head: self.head,
             totals: self.totals,
             verdict,
+        };
+        (report, met)
+    }
+
+    /// Keeps what was met, if anybody asks for it.
+    fn meet(&mut self, more: Vec<Met>) {
+        if let Some(met) = &mut self.met {
+            met.extend(more);
         }
     }
 
@@ -199,25 +241,32 @@ impl Validator {
                 // No more than this, so that the pieces that came make no difference.
                 let start = self.held.get(..START).unwrap_or(&self.held);
                 let is_all = self.held.len() < START;
-                let (len, verdict) = rev1::judge(start, is_all, self.options.kernel, &mut self.findings);
+                let mut met = Vec::new();
+                let (len, verdict) =
+                    rev1::judge(start, is_all, self.options.kernel, &mut self.findings, &mut met);
+                self.meet(met);
                 self.verdict = Some(verdict);
                 self.totals.length = len;
                 self.end(len as usize);
             }
             Stage::Two(judge) => {
                 let done = judge.feed(&self.held, is_last, &mut self.findings);
+                let met = judge.take_met();
                 if judge.is_done() {
                     self.len = Some(judge.offset());
                     let rest = self.held.split_off(done.min(self.held.len()));
                     self.held.clear();
                     self.remember_next(&rest);
                     let judge = std::mem::replace(&mut self.stage, Stage::Over);
-                    if let Stage::Two(judge) = judge {
+                    self.meet(met);
+                    if let Stage::Two(mut judge) = judge {
                         self.totals = judge.totals();
-                        judge.finish(0, &mut self.findings);
+                        judge.finish(&[], &mut self.findings);
+                        self.meet(judge.take_met());
                     }
                 } else {
                     self.held.drain(..done.min(self.held.len()));
+                    self.meet(met);
                 }
             }
             Stage::Start | Stage::Over => {}
@@ -284,12 +333,28 @@ fn image_start() -> [u8; 4] {
 
 /// Judges the image that starts at the first byte of the source. Without the contents of pages little is read.
 pub fn validate_at(source: &(impl ReadAt + ?Sized), options: Options) -> std::io::Result<Report> {
+    drive(source, Validator::new(options), &mut |_| Ok(()))
+}
+
+/// The same, telling what it meets in the order of the image.
+pub fn validate_each(
+    source: &(impl ReadAt + ?Sized),
+    options: Options,
+    each: &mut dyn FnMut(Met) -> std::io::Result<()>,
+) -> std::io::Result<Report> {
+    drive(source, Validator::watched(options), each)
+}
+
+fn drive(
+    source: &(impl ReadAt + ?Sized),
+    mut validator: Validator,
+    each: &mut dyn FnMut(Met) -> std::io::Result<()>,
+) -> std::io::Result<Report> {
     let len = source.len()?;
-    let mut validator = Validator::new(options);
     let mut offset = 0;
-    let mut buffer = vec![0; if options.contents { PIECE } else { PIECE / 16 }];
-    let mut wanted = buffer.len();
-    while offset < len {
+    let mut buffer = vec![0; if validator.options.contents { PIECE } else { PIECE / 16 }];
+    let mut wanted = buffer.len().min(START + FEW);
+    while offset < len && !validator.is_over() {
         let skippable = validator.skippable().min(len - offset);
         validator.skip(skippable);
         offset += skippable;
@@ -300,8 +365,12 @@ pub fn validate_at(source: &(impl ReadAt + ?Sized), options: Options) -> std::io
         source.read_at(offset, piece)?;
         validator.feed(piece);
         offset += piece.len() as u64;
+        validator.take_met().into_iter().try_for_each(&mut *each)?;
     }
-    Ok(validator.finish())
+    validator.leave(len - offset);
+    let (report, met) = validator.finish_met();
+    met.into_iter().try_for_each(each)?;
+    Ok(report)
 }
 
 /// Judges the image that comes next in a stream, which is read to its end.

@@ -7,6 +7,7 @@ use crate::head::{HEAD_LEN, Head, KernelVersion, TAIL_LEN, tail_record};
 use crate::header::{Kind, RECORD_HEADER_LEN, RecordHeader};
 use crate::rev1::{MAX_COMM_LEN, Restart, Step, TASK_COMM_LEN, TASK_LEN, Task};
 use crate::rules;
+use crate::validate::met::Met;
 
 /// Longest image of revision 1: a name of 4096 bytes.
 pub const MAX_IMAGE_LEN: usize = 4 * RECORD_HEADER_LEN + HEAD_LEN + TASK_LEN + MAX_COMM_LEN + TAIL_LEN;
@@ -18,11 +19,13 @@ pub fn judge(
     is_all: bool,
     kernel: Option<KernelVersion>,
     findings: &mut Findings,
+    met: &mut Vec<Met>,
 ) -> (u64, i64) {
-    let mut judge = Judge { bytes, at: 0, room: MAX_COMM_LEN, comm_len: None, is_all, kernel, findings };
+    let mut judge = Judge { bytes, at: 0, room: MAX_COMM_LEN, comm_len: None, is_all, kernel, findings, met };
     let complete =
         [Kind::HEAD, Kind::TASK, Kind::STRING, Kind::TAIL].into_iter().all(|kind| judge.record(kind));
-    let len = judge.at as u64;
+    // Where one ends that cannot be followed, nobody knows: nothing is said to follow it.
+    let len = if complete { judge.at } else { bytes.len() } as u64;
     let own = bytes.get(RECORD_HEADER_LEN..RECORD_HEADER_LEN + HEAD_LEN).and_then(Head::from_payload);
     let own = own.map_or(KernelVersion { major: 0, minor: 0, patch: 0 }, |head| head.kernel());
     let verdict = verdict(bytes, kernel.unwrap_or(own));
@@ -55,6 +58,7 @@ struct Judge<'a> {
     is_all: bool,
     kernel: Option<KernelVersion>,
     findings: &'a mut Findings,
+    met: &'a mut Vec<Met>,
 }
 
 impl Judge<'_> {
@@ -66,14 +70,9 @@ impl Judge<'_> {
             return self.early_end(due);
         };
         let Ok(len) = usize::try_from(header.len) else {
-            self.fault(
-                &header,
-                2,
-                2,
-                rules::REV1_LEN,
-                "len",
-                format!("the length of {due} is {}", header.len),
-            );
+            let message = format!("the length of {due} is {}", header.len);
+            self.fault(&header, 2, 2, rules::REV1_LEN, "len", message.clone());
+            self.lose(Fault::new(rules::REV1_LEN, at as u64 + 2, 2, message).of(header.kind, at as u64));
             return false;
         };
         let fits = match due {
@@ -113,7 +112,15 @@ impl Judge<'_> {
             }
         }
         self.at += RECORD_HEADER_LEN + len;
+        self.met.push(Met::begin(at as u64, rest, false, None).until(self.at as u64));
         true
+    }
+
+    /// What stands here cannot be read, nor what follows it.
+    fn lose(&mut self, fault: Fault) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let lost = Met::begin(self.at as u64, rest, false, Some(fault));
+        self.met.push(lost.until(self.bytes.len() as u64));
     }
 
     fn judge_parent(&mut self, header: &RecordHeader, due: Kind) {
@@ -186,13 +193,14 @@ impl Judge<'_> {
     }
 
     fn early_end(&mut self, due: Kind) -> bool {
-        if self.is_all {
-            let fault = Fault::early_end(self.bytes.len() as u64, &due.to_string());
-            self.findings.push(fault.of(due.0, self.at as u64));
+        let fault = if self.is_all {
+            Fault::early_end(self.bytes.len() as u64, &due.to_string()).of(due.0, self.at as u64)
         } else {
             let message = "the image is longer than any of revision 1 can be";
-            self.findings.push(Fault::new(rules::REV1_LEN, self.at as u64, 0, message));
-        }
+            Fault::new(rules::REV1_LEN, self.at as u64, 0, message)
+        };
+        self.lose(fault.clone());
+        self.findings.push(fault);
         false
     }
 

@@ -6,6 +6,9 @@ use crate::state::{State, image};
 use crate::text::{grouped, size};
 use yew::{Html, classes, html};
 
+/// Rules that say that not all of the image was judged.
+const PARTIAL: [&str; 2] = [stasis_format::rules::EARLY_END, stasis_format::rules::NOT_JUDGED];
+
 pub fn view(state: &State, opened: &Opened, link: &Link) -> Html {
     let verdict = &opened.verdict;
     let (class, word) = match (verdict.revision, verdict.valid) {
@@ -21,6 +24,10 @@ pub fn view(state: &State, opened: &Opened, link: &Link) -> Html {
         None if verdict.pending => html! { <span>{ "not finished" }</span> },
         Some((done, total)) => html! {
             <span>{ "Checking pages " }<progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Checking pages"></progress></span>
+        },
+        // Over an image of which parts are missing nobody says so.
+        None if verdict.findings.iter().any(|finding| PARTIAL.contains(&finding.rule.as_str())) => html! {
+            <span>{ "as far as it can be read" }</span>
         },
         None if verdict.contents => html! { <span>{ "every byte checked" }</span> },
         None => html! {

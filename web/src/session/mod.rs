@@ -18,17 +18,18 @@ pub use tree::{Node, Tree};
 pub use verdict::{Check, Verify, parse_kernel};
 
 use crate::proto::{Head, Opened, Row, Space};
+use crate::text::counted;
 use stasis_format::head::{HEAD_RECORD_LEN, TAIL_RECORD_LEN};
 use stasis_format::header::{Kind, RECORD_HEADER_LEN};
-use stasis_format::limits::{MAX_INDEX_ENTRIES, PAGE};
+use stasis_format::limits::{MAX_INDEX_ENTRIES, MAX_PAYLOAD, PAGE};
 use stasis_format::memory::MemoryMap;
 use stasis_format::record::{Body, Extent, Index, IndexEnd, Mm};
 use stasis_format::sharing::Sharing;
 use stasis_format::show;
 use stasis_format::sniff::sniff;
-use stasis_format::validate::Report;
-use stasis_format::walk::{RawRecord, Walk};
-use stasis_format::{IndexReader, ReadAt};
+use stasis_format::validate::{Met, Report};
+use stasis_format::walk::RawRecord;
+use stasis_format::{IndexReader, ReadAt, rules};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -83,14 +84,25 @@ impl<S: ReadAt + Clone> Session<S> {
         };
         let far = index.as_ref().filter(many);
         let pending = far.is_some();
+        // The tree is what the validator meets: the same records, each fault at its own. Of a sound image the index
+        // says the same, in whatever number.
+        let mut met = Vec::new();
+        let mut meet = |it: Met| {
+            if met.len() < MAX_WALKED {
+                met.push(node(&it));
+            }
+        };
         let (report, contents) = match far {
             Some(index) => (verdict::from_index(index), false),
-            None => verdict::judge(&source, len, kernel.as_deref())?,
+            None => verdict::judge(&source, len, kernel.as_deref(), &mut meet)?,
         };
-        let (nodes, cut) = match &index {
-            Some(index) => (indexed(&source, index)?, None),
-            None => walked(&source),
+        let nodes = match &index {
+            Some(index) if pending || report.is_valid() => indexed(&source, index)?,
+            Some(index) => with_rest(met, indexed(&source, index)?),
+            None => met,
         };
+        let cut = report.findings.iter().find(|finding| finding.rule == rules::EARLY_END);
+        let cut = cut.map(|finding| finding.message.clone());
         let tree = Tree::new(nodes);
         let rev = report.revision.unwrap_or(1);
         let mms = tree.nodes.iter().filter(|node| Kind(node.kind) == Mm::KIND).map(|node| node.id).collect();
@@ -168,12 +180,21 @@ impl<S: ReadAt + Clone> Session<S> {
             (first..total.min(first.saturating_add(count))).filter_map(|row| self.tree.row(row))
         {
             let Some(raw) = self.raw(node)? else { continue };
-            let kind = Kind(raw.header.kind);
+            let lost = self.tree.node(node).filter(|node| node.lost);
+            let kind = Kind(lost.map_or(raw.header.kind, |lost| lost.kind));
             let fields = stasis_format::fields::fields(&raw.bytes, raw.offset, self.rev);
             let line = stasis_format::json::line(&raw.bytes, raw.offset, self.rev, kind, &fields);
-            let name = kind.to_string();
-            let summary = line.strip_prefix(&name).unwrap_or(&line).trim_start_matches([':', ' ']).to_owned();
-            let len = raw.bytes.len() as u64;
+            let name = if kind.0 == 0 { "damaged bytes".to_owned() } else { kind.to_string() };
+            let mut summary = line
+                .strip_prefix(&kind.to_string())
+                .unwrap_or(&line)
+                .trim_start_matches([':', ' '])
+                .to_owned();
+            let mut len = raw.bytes.len() as u64;
+            if lost.is_some() {
+                len = self.end_of(node) - raw.offset;
+                summary = format!("cannot be read, {}", counted(len, "byte"));
+            }
             let mark = self.mark(raw.offset, self.end_of(node));
             rows.push(Row {
                 node,
@@ -231,6 +252,8 @@ impl<S: ReadAt + Clone> Session<S> {
     fn raw(&self, node: u32) -> Result<Option<RawRecord>> {
         let Some(node) = self.tree.node(node) else { return Ok(None) };
         let len = (RECORD_HEADER_LEN as u64 + u64::from(node.len)).min(self.len.saturating_sub(node.offset));
+        // Of what cannot be read no more than a record's length is looked at.
+        let len = len.min((RECORD_HEADER_LEN + MAX_PAYLOAD) as u64);
         let mut bytes = vec![0; len as usize];
         self.source.read_at(node.offset, &mut bytes).map_err(io)?;
         let header = |bytes: &[u8]| {
@@ -242,7 +265,10 @@ impl<S: ReadAt + Clone> Session<S> {
                 parent: u32::from_le_bytes(*rest.first_chunk()?),
             })
         };
-        Ok(header(&bytes).map(|header| RawRecord { offset: node.offset, header, bytes }))
+        let cut = stasis_format::RecordHeader { kind: node.kind, len: 0, parent: node.parent };
+        // Of what is cut not even a header need be there.
+        let header = header(&bytes).or(node.lost.then_some(cut));
+        Ok(header.map(|header| RawRecord { offset: node.offset, header, bytes }))
     }
 
     fn body(&self, node: u32) -> Result<Option<Body>> {
@@ -255,8 +281,11 @@ impl<S: ReadAt + Clone> Session<S> {
     }
 
     fn mark(&self, start: u64, end: u64) -> u8 {
-        let inside =
-            self.report.findings.iter().filter(|finding| finding.offset >= start && finding.offset < end);
+        // What is missing at the end of the file is missing of the last record.
+        let is_last = end == self.len;
+        let inside = self.report.findings.iter().filter(|finding| {
+            finding.offset >= start && (finding.offset < end || (is_last && finding.offset == end))
+        });
         inside.map(|finding| finding.severity as u8 + 1).max().unwrap_or(0)
     }
 }
@@ -277,6 +306,7 @@ fn indexed<S: ReadAt>(source: &S, index: &IndexReader<S>) -> Result<Vec<Node>> {
         kind: kind.0,
         parent: 0,
         id: 0,
+        lost: false,
     };
     // With room for the INDEX records, INDEX_END and TAIL: a list of millions is not to be moved for these.
     let count = index.entries().len();
@@ -288,6 +318,7 @@ fn indexed<S: ReadAt>(source: &S, index: &IndexReader<S>) -> Result<Vec<Node>> {
         kind: entry.kind,
         parent: entry.parent,
         id: entry.id,
+        lost: false,
     }));
     let tail = index.image_len() - TAIL_RECORD_LEN as u64;
     let mut offset = index.end().index_offset;
@@ -307,36 +338,36 @@ fn indexed<S: ReadAt>(source: &S, index: &IndexReader<S>) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-/// As many records as can be followed, and why no more.
-fn walked<S: ReadAt>(source: &S) -> (Vec<Node>, Option<String>) {
-    let mut nodes = Vec::new();
-    let mut walk = match Walk::new(source) {
-        Ok(walk) => walk,
-        Err(error) => return (nodes, Some(error.to_string())),
-    };
-    loop {
-        match walk.next_record() {
-            Ok(Some(raw)) if nodes.len() < MAX_WALKED => {
-                let plain = walk.rev() == 1 || matches!(Kind(raw.header.kind), Kind::HEAD | Kind::TAIL);
-                let id = raw
-                    .bytes
-                    .get(8..)
-                    .and_then(|rest| rest.first_chunk())
-                    .map_or(0, |id| u32::from_le_bytes(*id));
-                nodes.push(Node {
-                    offset: raw.offset,
-                    len: (raw.bytes.len() - RECORD_HEADER_LEN) as u32,
-                    kind: raw.header.kind,
-                    parent: raw.header.parent,
-                    id: if plain { 0 } else { id },
-                });
-            }
-            Ok(Some(_)) => return (nodes, Some("there are more records than are listed here".into())),
-            Ok(None) => return (nodes, None),
-            Err(error) => return (nodes, Some(error.to_string())),
-        }
+/// What was met, and what an index names behind the place from which on nothing could be found.
+fn with_rest(mut met: Vec<Node>, indexed: Vec<Node>) -> Vec<Node> {
+    if let Some(last) = met.last().copied().filter(|last| last.lost) {
+        met.extend(indexed.into_iter().filter(|node| node.offset > last.offset));
+    }
+    met
+}
+
+/// What the validator met, as the tree has it. What cannot be read keeps its kind if there is such a kind.
+fn node(met: &Met) -> Node {
+    let known =
+        |kind: Kind| matches!(kind, Kind::HEAD | Kind::TASK | Kind::STRING | Kind::TAIL) || is_defined(kind);
+    let header = met.header.filter(|header| met.fault.is_none() || known(Kind(header.kind)));
+    let (kind, parent) = header.map_or((0, 0), |header| (header.kind, header.parent));
+    Node {
+        offset: met.offset,
+        len: u32::try_from(met.len.saturating_sub(RECORD_HEADER_LEN as u64)).unwrap_or(u32::MAX),
+        kind,
+        parent,
+        id: if kind == 0 { 0 } else { met.id },
+        lost: met.fault.is_some(),
     }
 }
 
+/// Whether revision 2 has this kind.
+fn is_defined(kind: Kind) -> bool {
+    stasis_format::fields::definition(kind, 2).is_some()
+}
+
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;

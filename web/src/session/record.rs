@@ -20,7 +20,8 @@ impl<S: ReadAt + Clone> Session<S> {
         let node = self.tree.at(asked).ok_or("there is no record here")?;
         let row = self.tree.reveal(node);
         let raw = self.raw(node)?.ok_or("there is no record here")?;
-        let kind = Kind(raw.header.kind);
+        let lost = self.tree.node(node).filter(|node| node.lost);
+        let kind = Kind(lost.map_or(raw.header.kind, |lost| lost.kind));
         let list = fields(&raw.bytes, raw.offset, self.rev);
         let mut owners = Vec::new();
         for owner in self.tree.owners(node) {
@@ -58,7 +59,7 @@ impl<S: ReadAt + Clone> Session<S> {
             asked,
             offset: raw.offset,
             len: raw.bytes.len() as u64,
-            name: kind.to_string(),
+            name: if kind.0 == 0 { "damaged bytes".into() } else { kind.to_string() },
             kind: kind.0,
             doc: definition(kind, self.rev).map_or("", |def| def.doc).trim().to_owned(),
             summary: json::line(&raw.bytes, raw.offset, self.rev, kind, &list),

@@ -8,7 +8,7 @@ fn conformance() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/data/conformance")
 }
 
-fn image(name: &str) -> Vec<u8> {
+pub(super) fn image(name: &str) -> Vec<u8> {
     std::fs::read(conformance().join(name)).expect("a conformance image")
 }
 
@@ -191,6 +191,10 @@ fn compare(session: &mut Session<Vec<u8>>, other: Session<Vec<u8>>) -> crate::pr
 /// A shell with a pipeline; two images of it, taken one after the other.
 #[path = "../../examples/family/image.rs"]
 mod family;
+
+pub(super) fn relatives_bytes() -> Vec<u8> {
+    family::family(&family::Scene::default()).expect("memory takes everything")
+}
 
 fn relatives(scene: &family::Scene) -> Session<Vec<u8>> {
     open(family::family(scene).expect("memory takes everything"))

@@ -16,6 +16,8 @@ pub struct Node {
     pub parent: u32,
     /// Object that it defines, 0 for none.
     pub id: u32,
+    /// Whether it cannot be read: then it reaches to the next one that can.
+    pub lost: bool,
 }
 
 /// The tree.
@@ -217,7 +219,7 @@ mod tests {
     use super::{Node, Tree};
 
     fn node(offset: u64, parent: u32, id: u32) -> Node {
-        Node { offset, len: 8, kind: 1, parent, id }
+        Node { offset, len: 8, kind: 1, parent, id, lost: false }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::proto::{FindingRow, Verdict};
 use stasis_format::head::KernelVersion;
 use stasis_format::header::Kind;
 use stasis_format::record::Extent;
-use stasis_format::validate::{Options, Report, Validator, validate_at};
+use stasis_format::validate::{Met, Options, Report, Validator, validate_each};
 use stasis_format::{IndexReader, ReadAt, Totals};
 
 /// Up to this length an image is checked whole at once.
@@ -33,9 +33,19 @@ fn options(kernel: Option<&str>, contents: bool) -> Options {
     Options { kernel: kernel.and_then(parse_kernel).map(clamp), contents }
 }
 
-pub(super) fn judge(source: &impl ReadAt, len: u64, kernel: Option<&str>) -> Result<(Report, bool)> {
+/// Judges the image; `each` hears of every record that is met, and of what should be one.
+pub(super) fn judge(
+    source: &impl ReadAt,
+    len: u64,
+    kernel: Option<&str>,
+    each: &mut dyn FnMut(Met),
+) -> Result<(Report, bool)> {
     let contents = len <= SMALL;
-    Ok((validate_at(source, options(kernel, contents)).map_err(io)?, contents))
+    let mut each = |met| {
+        each(met);
+        Ok(())
+    };
+    Ok((validate_each(source, options(kernel, contents), &mut each).map_err(io)?, contents))
 }
 
 /// A check of everything, under way.
@@ -149,7 +159,7 @@ impl<S: ReadAt + Clone> Session<S> {
             return Err(format!("{text:?} is no version of a kernel; write one such as 6.18.44"));
         }
         self.kernel = kernel;
-        (self.report, self.contents) = judge(&self.source, self.len, self.kernel.as_deref())?;
+        (self.report, self.contents) = judge(&self.source, self.len, self.kernel.as_deref(), &mut |_| {})?;
         Ok(self.verdict())
     }
 
