@@ -21,7 +21,9 @@ use stasis_format::writer::{WriteError, Writer};
 
 use crate::arch;
 use crate::image::model::{self, TaskState, Tree};
-use crate::kinds::fd::{anon, files, pipes, sockets};
+use crate::kinds::fd::descriptions::Descriptions;
+use crate::kinds::fd::kind::Settling;
+use crate::kinds::fd::table;
 use crate::kinds::task::{fs as fs_state, locks, process as task, signals, thread, timers};
 use crate::kinds::{Capture, CaptureError, Contents};
 use crate::memory::areas as memory;
@@ -320,7 +322,7 @@ fn capture_family(
     if opts.allow.contains(&Loss::Children) {
         leave_children(family, opts, survey)?;
     }
-    let mut met = files::Met::default();
+    let (mut met, mut to_image) = (Descriptions::default(), None);
     let mut ids = BTreeMap::new();
     let parents = &family.parents;
     let own_parent = |state: &mut TaskState, pid: i32, ids: &BTreeMap<i32, u32>| {
@@ -335,6 +337,8 @@ fn capture_family(
             target,
             names: &names,
             met: &mut met,
+            to_image: &mut to_image,
+            locks: Vec::new(),
             tree,
             survey,
             contents,
@@ -356,9 +360,7 @@ fn capture_family(
         return Ok(());
     }
     let members: Vec<i32> = family.members.iter().map(|member| member.pid).collect();
-    pipes::settle(&met, tree, survey, contents, &members);
-    sockets::settle(&met, tree, survey, contents, &members);
-    anon::capture_epoll_targets(&met, tree, survey);
+    table::settle(&mut Settling { met: &met, tree, survey, contents, members: &members })?;
     tree.image.root = tree.tasks.first().map_or(0, |root| root.id);
     if let Err(respawn::Impossible { pid, why }) = respawn::plan(&tree.tasks) {
         survey.refuse(Loss::Attribute, pid as i32, why, "");
@@ -406,8 +408,8 @@ fn capture_task(c: &mut Capture, answer: Option<Answer>) -> Result<Option<TaskSt
     state.task.ppid = status.ppid as u32;
     state.task.mm = mm;
     state.task.fs = fs_state::capture(c, &status)?;
-    state.task.files = files::capture(c)?;
-    state.locks = locks::capture(c, state.task.files)?;
+    state.task.files = table::capture(c)?;
+    state.locks = locks::capture(c);
     state.task.sighand = signals::capture_actions(c, &status)?;
     state.pending = signals::capture_pending(pid, true)?;
     state.itimers = timers::capture_itimers(c)?;

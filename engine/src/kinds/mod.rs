@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
 
+use fd::descriptions::{Descriptions, Sight};
+
 use crate::checkpoint::LeaveOut;
 use crate::image::model::{Id, Tree};
+use crate::procfs::LockLine;
 use crate::refusal::Survey;
 use crate::tracee::stub::StubError;
 use crate::tracee::target::{Target, TargetError};
@@ -21,7 +24,11 @@ pub struct Capture<'a> {
     /// All processes of the tree, this one included: their ids as we see them, and as they see themselves.
     pub names: &'a BTreeMap<i32, u32>,
     /// Open file descriptions met so far, of all processes.
-    pub met: &'a mut fd::files::Met,
+    pub met: &'a mut Descriptions,
+    /// The descriptor that the image goes to.
+    pub to_image: &'a mut Option<Sight>,
+    /// File locks seen through the descriptors of this process: number, description, lock.
+    pub locks: Vec<(u32, Id, LockLine)>,
     /// Where it is written down.
     pub tree: &'a mut Tree,
     /// Reasons to refuse.
@@ -112,6 +119,13 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
+    /// For a description that leads to something that is not in the image.
+    pub fn missing(tree: &Tree, file: Id) -> Self {
+        let fds = tree.tables.values().flatten().filter(|fd| fd.file == file);
+        let numbers: Vec<u32> = fds.map(|fd| fd.fd).collect();
+        Self::Host(format!("descriptor {numbers:?} leads to an object that is not in the image"))
+    }
+
     /// For `map_err`.
     pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();

@@ -1,7 +1,7 @@
 //! The address space: areas with all their flags, the layout that `prctl(PR_SET_MM)` knows, the vDSO.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use stasis_format::record::{Mm, MmContext, Vma};
 
@@ -323,6 +323,16 @@ pub fn needs(tree: &Tree, needs: &mut BTreeMap<Id, Need>) {
     }
 }
 
+/// The files that areas are of, and whether they are mapped for writing.
+pub fn mapped(mm: &MmState) -> impl Iterator<Item = (Id, bool)> {
+    mm.vmas.iter().filter(|vma| vma.inode != 0).map(|vma| (vma.inode, is_written(vma)))
+}
+
+/// Whether what is written to an area goes to its file, or may do so after an mprotect(2).
+fn is_written(vma: &Vma) -> bool {
+    vma.may_write != 0 && vma.flags & libc::MAP_SHARED as u32 != 0
+}
+
 /// Finds room for the boot area between areas that are taken.
 pub fn boot_address(mut taken: Vec<(u64, u64)>) -> Option<u64> {
     const LOWEST: u64 = 1 << 20;
@@ -360,8 +370,7 @@ pub fn clear(stub: &mut Stub) -> Result<(), StubError> {
 pub fn restore_layout(
     stub: &mut Stub,
     mm: &MmState,
-    fds: &BTreeMap<Id, OwnedFd>,
-    writable: &BTreeMap<Id, OwnedFd>,
+    lent: &BTreeMap<(Id, bool), u32>,
 ) -> Result<(), RestoreError> {
     let mut calls = Vec::new();
     if mm.context.vdso != 0 {
@@ -376,12 +385,10 @@ pub fn restore_layout(
         let fd = match vma.kind {
             ANON => u64::MAX,
             _ => {
-                let shared = vma.flags & libc::MAP_SHARED as u32 != 0;
-                let from = if shared && vma.may_write != 0 { writable } else { fds };
-                let fd = from.get(&vma.inode).or_else(|| fds.get(&vma.inode)).ok_or_else(|| {
+                let number = lent.get(&(vma.inode, is_written(vma))).ok_or_else(|| {
                     RestoreError::Host(format!("the file mapped at {:#x} is not in the image", vma.start))
                 })?;
-                fd.as_raw_fd() as u64
+                u64::from(*number)
             }
         };
         let flags = u64::from(vma.flags) | libc::MAP_FIXED_NOREPLACE as u64;
@@ -448,7 +455,7 @@ pub fn restore_attributes(
     stub: &mut Stub,
     tree: &Tree,
     mm: &MmState,
-    exe: Option<&OwnedFd>,
+    exe: Option<u32>,
 ) -> Result<(), RestoreError> {
     let mut calls = Vec::new();
     let mut names: Vec<u8> = Vec::new();
@@ -490,7 +497,7 @@ pub fn restore_attributes(
 }
 
 /// PR_SET_MM_MAP with `struct prctl_mm_map` (include/uapi/linux/prctl.h).
-fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<&OwnedFd>) -> Result<(), RestoreError> {
+fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<u32>) -> Result<(), RestoreError> {
     let auxv = stub.put(4096, &mm.auxv)?;
     let mut map: Vec<u8> = [
         mm.start_code,
@@ -511,7 +518,7 @@ fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<&OwnedFd>) -> R
     .collect();
     let fixed = map.clone();
     map.extend_from_slice(&(mm.auxv.len() as u32).to_ne_bytes());
-    map.extend_from_slice(&exe.map_or(-1, AsRawFd::as_raw_fd).to_ne_bytes());
+    map.extend_from_slice(&exe.unwrap_or(u32::MAX).to_ne_bytes());
     let at = stub.put(0, &map)?;
     let set = |what: &str| {
         let args = [libc::PR_SET_MM as u64, 14 /* PR_SET_MM_MAP */, at, 104, 0];

@@ -17,7 +17,7 @@ use stasis_format::record::Vma;
 use super::areas::{ANON, HUGEPAGE, built_writable};
 use crate::image::model::{Id, MmState};
 use crate::kinds::RestoreError;
-use crate::kinds::fd::pipes::PipeFill;
+use crate::kinds::fd::stream::Stream;
 use crate::sys::userfault::{self, Userfault};
 use crate::sys::{pidfd, vm};
 use crate::tracee::stub::{Call, Stub};
@@ -35,8 +35,8 @@ pub struct Filler<'a> {
     pub spaces: BTreeMap<Id, Space<'a>>,
     /// Files made for the image, by INODE.
     pub inodes: BTreeMap<Id, (OwnedFd, u64)>,
-    /// Pipes to write into, by PIPE.
-    pub pipes: &'a BTreeMap<Id, PipeFill>,
+    /// Pipes and sockets to write into, by object.
+    pub streams: &'a mut BTreeMap<Id, Stream>,
     /// Objects whose contents are not needed.
     pub ignored: Vec<Id>,
 }
@@ -50,9 +50,9 @@ impl Filler<'_> {
         if let Some((fd, size)) = self.inodes.get(&parent) {
             return fill_file(fd, *size, runs, data).map_err(RestoreError::io("filling a file again"));
         }
-        if let Some(pipe) = self.pipes.get(&parent) {
+        if let Some(stream) = self.streams.get_mut(&parent) {
             let start = runs.first().map_or(0, |r| r.start);
-            return pipe.fill(start, data).map_err(RestoreError::io("filling a pipe again"));
+            return stream.fill(start, data).map_err(RestoreError::io("filling a pipe again"));
         }
         if self.ignored.contains(&parent) {
             return Ok(());

@@ -71,6 +71,11 @@ impl Proc {
         Ok(std::fs::read_link(self.path(name))?.into_os_string().into_vec())
     }
 
+    /// What a link in it leads to, stat(2).
+    pub fn stat(&self, name: &str) -> io::Result<libc::stat> {
+        Ok(nix::sys::stat::stat(self.path(name).as_str())?)
+    }
+
     /// The directory of one of its threads.
     pub fn task(&self, tid: i32) -> io::Result<Self> {
         Self::at(&self.path(&format!("task/{tid}")), tid)

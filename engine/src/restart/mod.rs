@@ -16,7 +16,6 @@ mod source;
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 
 use stasis_format::encoding::Encoding;
@@ -30,8 +29,9 @@ use crate::arch;
 use crate::checkpoint::uuid;
 use crate::image::model::{BuildError, Builder, MmState, TaskState, Tree};
 use crate::kinds::RestoreError;
-use crate::kinds::fd::files::{self, Opened, Redirects};
-use crate::kinds::fd::{anon, inodes, sockets};
+use crate::kinds::fd::inodes;
+use crate::kinds::fd::kind::Redirects;
+use crate::kinds::fd::table::Descriptors;
 use crate::kinds::task::{creds, fs, locks, process as task, signals, thread, timers};
 use crate::memory::areas as memory;
 use crate::memory::fill::{Filler, Space};
@@ -39,6 +39,7 @@ use crate::procfs::{self, Proc};
 use crate::progress::Progress;
 use crate::sys::{self, process};
 use crate::tracee::exec_replace::TakeoverError;
+use crate::tracee::handover::{Channel, Numbers};
 use crate::tracee::stub::{Call, Stub, StubError};
 use crate::tree::ids::{self, Identity};
 use crate::tree::respawn::{self, Plan, Stubs};
@@ -129,8 +130,8 @@ pub fn restart<R: Read + Send>(
 
     progress.step("open");
     let redirects = Redirects { paths: opts.redirects.clone(), standard: None };
-    let mut opened = files::open_all(&tree, &redirects, opts.force_files)?;
-    files::move_up(&tree, &mut opened)?;
+    let mut descriptors = Descriptors::judge(&tree, redirects, opts.force_files)?;
+    let (mut channel, inherited) = Channel::new().map_err(RestoreError::io("making a socket"))?;
 
     progress.step("create");
     let plan = plan(&tree)?;
@@ -139,26 +140,30 @@ pub fn restart<R: Read + Send>(
     let pid = root.task.pid;
     let unnamed = |e: ids::NoIdentity| Error::Host(e.to_string());
     let mut identity = ids::create(pid, &respawn::ids(&plan, &tree.tasks), opts.detach).map_err(unnamed)?;
-    let raise = |identity: &Identity| -> Result<Stubs, Error> {
+    let mut numbers = Numbers::default();
+    let mut raise = |identity: &Identity, channel: &mut Channel| -> Result<Stubs, Error> {
         let mut stub = Stub::adopt(identity.pid, pid)?;
         empty(&mut stub, &tree)?;
+        task::raise_rlimits(&mut stub)?;
+        numbers = channel.clear(&mut stub, &descriptors.numbers())?;
         if opts.detach && tree.tasks.iter().any(|t| t.task.state == STOPPED) {
             // When we end, the kernel sends SIGHUP to what is stopped in a group that loses its last tie to its session.
             stub.call(Call::new("a process group of its own", libc::SYS_setpgid, &[0, 0]))?;
         }
-        task::raise_rlimits(&mut stub)?;
         Ok(Stubs::raise(stub, &plan, &tree.tasks)?)
     };
-    let mut stubs = raise(&identity);
+    let mut stubs = raise(&identity, &mut channel);
     // Somebody took an id just now, or a group or session still has it.
     if matches!(&stubs, Err(Error::Stub(e)) if respawn::is_taken(e)) && identity.is_here() {
         drop(identity);
         identity = ids::in_namespace(pid, std::io::ErrorKind::AlreadyExists.into()).map_err(unnamed)?;
-        stubs = raise(&identity);
+        stubs = raise(&identity, &mut channel);
     }
     let mut stubs = stubs?;
     let pids = stubs.living().map(|stub| stub.pid).collect();
-    finish(stubs, &mut reader, first, &tree, opened, progress)?;
+    drop(inherited);
+    descriptors.used = vec![numbers; tree.tasks.len()];
+    finish(stubs, &mut reader, first, &tree, (descriptors, channel), progress)?;
     let child = identity.keep();
     Ok(Restarted { child, pid: identity.pid, own_pid: pid as i32, pids })
 }
@@ -196,7 +201,7 @@ fn finish<R: Read>(
     reader: &mut Reader<R>,
     first: Option<ExtentHead>,
     tree: &Tree,
-    mut opened: Opened,
+    (mut descriptors, channel): (Descriptors, Channel),
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     let mut sites = Vec::with_capacity(tree.tasks.len());
@@ -206,26 +211,37 @@ fn finish<R: Read>(
     let mut works: Vec<(&mut Stub, &mut Site)> = stubs.living().zip(&mut sites).collect();
     // In a user namespace of its own it has other capabilities than we have.
     let own = creds_of(works.first().map_or(0, |(stub, _)| stub.pid))?;
-    for (stub, site) in &mut works {
-        memory::restore_layout(stub, site.mm, &opened.mapped, &opened.mapped_writable)?;
+    for (i, (stub, site)) in works.iter_mut().enumerate() {
+        let lent = descriptors.lend_mapped(&channel, stub, i, site.mm)?;
+        memory::restore_layout(stub, site.mm, &lent)?;
+        descriptors.take_back(&channel, stub, i, &lent.into_values().collect::<Vec<_>>())?;
     }
+    descriptors.place(&channel, works.iter_mut().map(|(stub, site)| (&mut **stub, &site.task)))?;
 
     progress.step("contents");
-    let mut filler = filler(tree, &mut works, &opened)?;
+    let mut filler = filler(tree, &mut works, &mut descriptors)?;
     fill(reader, first, &mut filler, progress)?;
     drop(filler);
 
     progress.step("build");
-    close_programs(tree, &mut works, &mut opened)?;
-    for (stub, site) in &mut works {
-        build(stub, site, tree, &opened, &own)?;
+    let tasks: Vec<TaskState> = works.iter().map(|(_, site)| site.task.clone()).collect();
+    descriptors.connect(
+        &channel,
+        works.iter_mut().map(|(stub, _)| &mut **stub).collect(),
+        &tasks.iter().collect::<Vec<_>>(),
+    )?;
+    for (i, (stub, site)) in works.iter_mut().enumerate() {
+        let exe = descriptors.lend_program(&channel, stub, i, site.mm.mm.exe)?;
+        memory::restore_attributes(stub, tree, site.mm, exe)?;
+        descriptors.take_back(&channel, stub, i, exe.as_slice())?;
+        build(stub, site, tree, &own)?;
     }
 
     progress.step("go");
     if progress.cancelled() {
         return Err(Error::Cancelled);
     }
-    go(&mut works, tree, opened)?;
+    go(&mut works, tree, descriptors, &channel)?;
     stubs.keep();
     Ok(())
 }
@@ -314,18 +330,20 @@ fn syscall_in(pid: i32, start: u64, end: u64) -> Option<u64> {
 fn filler<'a, 't: 'a>(
     tree: &Tree,
     works: &mut [Work<'_, 't>],
-    opened: &'a Opened,
+    descriptors: &'a mut Descriptors,
 ) -> Result<Filler<'a>, Error> {
-    let duplicate =
-        |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"));
     let mut spaces = BTreeMap::new();
     for (stub, Site { task, mm }) in works {
         spaces.insert(task.task.mm, Space::open(stub, mm)?);
     }
-    let mut filler = Filler { spaces, inodes: BTreeMap::new(), pipes: &opened.pipes, ignored: Vec::new() };
+    let mut filler =
+        Filler { spaces, inodes: BTreeMap::new(), streams: &mut descriptors.streams, ignored: Vec::new() };
     for (id, inode) in inodes::embedded(tree) {
-        match opened.made.get(&id) {
-            Some(fd) => drop(filler.inodes.insert(id, (duplicate(fd)?, inode.size))),
+        match descriptors.made.get(&id) {
+            Some(fd) => {
+                let fd = fd.try_clone().map_err(RestoreError::io("duplicating a descriptor"))?;
+                filler.inodes.insert(id, (fd, inode.size));
+            }
             // The file itself is still there and is used.
             None => filler.ignored.push(id),
         }
@@ -374,26 +392,11 @@ fn put(filler: &mut Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Er
     Ok(())
 }
 
-/// A program that somebody has open for writing cannot be one that runs (ETXTBSY), so those that were made anew are closed
-/// everywhere.
-fn close_programs(tree: &Tree, works: &mut [Work], opened: &mut Opened) -> Result<(), Error> {
-    for exe in tree.mms.values().map(|mm| mm.mm.exe) {
-        let Some(made) = opened.made.remove(&exe) else { continue };
-        let close = Call::new("closing the program", libc::SYS_close, &[made.as_raw_fd() as u64]);
-        for (stub, _) in &mut *works {
-            stub.call(close.clone())?;
-        }
-    }
-    Ok(())
-}
-
 /// Everything between contents and the first instruction.
-fn build(stub: &mut Stub, site: &mut Site, tree: &Tree, opened: &Opened, own: &Creds) -> Result<(), Error> {
+fn build(stub: &mut Stub, site: &mut Site, tree: &Tree, own: &Creds) -> Result<(), Error> {
     let Site { task: t, mm } = site;
     let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
-    memory::restore_attributes(stub, tree, mm, opened.mapped.get(&mm.mm.exe))?;
     fs::restore(stub, tree, part(&tree.fss, t.task.fs, "current directory")?)?;
-    files::restore(stub, t.task.files, tree, opened)?;
     locks::restore(stub, &t.locks)?;
     signals::restore_actions(stub, actions)?;
     for i in 1..t.threads.len() {
@@ -430,22 +433,16 @@ fn build(stub: &mut Stub, site: &mut Site, tree: &Tree, opened: &Opened, own: &C
 }
 
 /// Timers are armed, the boot areas go, and the processes run: none of them before all can.
-fn go(works: &mut [Work], tree: &Tree, opened: Opened) -> Result<(), Error> {
-    for (id, fd) in &opened.made {
-        if let Some(inode) = tree.inodes.get(id).filter(|i| i.seals != 0) {
-            sys::file::add_seals(fd, inode.seals).map_err(RestoreError::io("sealing a memfd"))?;
-        }
-    }
-    sockets::finish(tree, &opened)?;
+fn go(works: &mut [Work], tree: &Tree, mut descriptors: Descriptors, channel: &Channel) -> Result<(), Error> {
     let same_boot = tree.image.boot_id == uuid("boot_id");
     for (stub, Site { task, .. }) in &mut *works {
         timers::arm(stub, &task.itimers, &task.posix_timers)?;
     }
-    anon::arm_timerfds(tree, &opened, same_boot)?;
-    // Our own hold on the other ends of pipes would keep the process from seeing their end.
-    drop(opened);
+    descriptors.arm(channel, works.iter_mut().map(|(stub, _)| &mut **stub).collect(), same_boot)?;
+    drop(descriptors);
     let mut asleep = Vec::with_capacity(works.len());
     for (stub, site) in &mut *works {
+        channel.close(stub)?;
         asleep.push(leave(stub, site, tree)?);
     }
     for ((stub, Site { task, .. }), asleep) in works.iter().zip(asleep) {

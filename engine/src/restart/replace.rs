@@ -4,7 +4,6 @@
 //! sound, and once to be put into place.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
@@ -16,10 +15,13 @@ use super::{
     Error, Options, check_creds, check_host, creds_of, empty, finish, part, plan, read_metadata, root_of,
 };
 use crate::image::model::Tree;
-use crate::kinds::fd::files::{self, Redirects};
+use crate::kinds::RestoreError;
+use crate::kinds::fd::kind::Redirects;
+use crate::kinds::fd::table::Descriptors;
 use crate::kinds::task::{creds, process as task, timers};
 use crate::progress::Progress;
 use crate::tracee::exec_replace::{self, Place};
+use crate::tracee::handover::Channel;
 use crate::tree::respawn::{self, Plan, Stubs};
 
 /// Why a process was not replaced.
@@ -55,13 +57,6 @@ pub fn into(
 
     progress.step("open");
     let redirects = Redirects { paths: opts.redirects.clone(), standard: Some(place.standard()) };
-    let mut opened = files::open_all(&tree, &redirects, opts.force_files).map_err(|e| unharmed(e.into()))?;
-    files::move_up(&tree, &mut opened).map_err(|e| unharmed(e.into()))?;
-    let highest = opened.inherited().map(AsRawFd::as_raw_fd).max().unwrap_or(0);
-    if !place.has_room(highest) {
-        let why = format!("process {} may not have {highest} open files (ulimit -Hn)", place.pid);
-        return Err(unharmed(Error::Host(why)));
-    }
     let root = root_of(&tree).map_err(unharmed)?;
     let exe = part(&tree.mms, root.task.mm, "address space").map_err(unharmed)?.mm.exe;
     let left = creds::after_exec(&creds_of(place.pid).map_err(unharmed)?);
@@ -69,6 +64,17 @@ pub fn into(
     renumber(&mut tree, place.pid as u32);
     let plan = plan(&tree).map_err(unharmed)?;
     check_ids(&tree, &plan, &left).map_err(unharmed)?;
+    let mut descriptors =
+        Descriptors::judge(&tree, redirects, opts.force_files).map_err(|e| unharmed(e.into()))?;
+    let highest = descriptors.numbers().last().map_or(0, |highest| *highest as i32);
+    if !place.has_room(highest) {
+        let why = format!("process {} may not have {highest} open files (ulimit -Hn)", place.pid);
+        return Err(unharmed(Error::Host(why)));
+    }
+    let ours = place
+        .channel
+        .try_clone()
+        .map_err(|e| unharmed(RestoreError::io("duplicating a socket")(e).into()))?;
 
     progress.step("create");
     if progress.cancelled() {
@@ -85,9 +91,10 @@ pub fn into(
         empty(&mut stub, &tree)?;
         task::raise_rlimits(&mut stub)?;
         timers::disarm(&mut stub)?;
-        place.pass(&mut stub, socket, &opened)?;
+        let mut channel = Channel::of(ours, socket as u32);
+        descriptors.used = vec![channel.clear(&mut stub, &descriptors.numbers())?; tree.tasks.len()];
         let stubs = Stubs::raise(stub, &plan, &tree.tasks)?;
-        finish(stubs, &mut reader, first, &tree, opened, &PastReturn(progress))
+        finish(stubs, &mut reader, first, &tree, (descriptors, channel), &PastReturn(progress))
     };
     rest().map_err(NotReplaced::Lost)
 }

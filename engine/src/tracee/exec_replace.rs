@@ -6,14 +6,12 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use crate::kinds::RestoreError;
-use crate::kinds::fd::files::Opened;
 use crate::procfs;
-use crate::sys::{pidfd, rights, vm};
-use crate::tracee::stub::{Call, Stub};
+use crate::sys::{pidfd, vm};
+use crate::tracee::stub::{Stub, StubError};
 use crate::tracee::target::{Target, TargetError};
 
 /// A process that is to be replaced, and the way to hand it descriptors.
@@ -102,7 +100,7 @@ impl Place<'_> {
         let target = self.execute(programs, is_ours.then_some(socket)).map_err(Failure::Unharmed)?;
         // From here on there is nothing to put back.
         target.forget();
-        let mut stub = Stub::taken(self.pid).map_err(|e| Failure::Lost(e.into()))?;
+        let mut stub = Stub::taken(self.pid).map_err(Failure::Lost)?;
         stub.exact_ids = false;
         Ok((stub, socket))
     }
@@ -145,38 +143,6 @@ impl Place<'_> {
         let program = programs.first().map_or_else(String::new, |p| p.display().to_string());
         Err(TakeoverError::Exec { pid, program, source: failure })
     }
-
-    /// Gives the process every descriptor that it inherits when it is a fork of ours, at the same number, and closes its
-    /// own.
-    pub fn pass(&self, stub: &mut Stub, socket: i32, opened: &Opened) -> Result<(), RestoreError> {
-        let socket = socket as u64;
-        let mut calls = vec![close_range(socket + 1, u64::from(u32::MAX))];
-        if socket > 0 {
-            calls.push(close_range(0, socket - 1));
-        }
-        stub.run(&calls)?;
-        // Each takes the lowest number, goes to its own, and leaves the lowest one free again.
-        let lowest = u64::from(socket == 0);
-        let fds: Vec<&OwnedFd> = opened.inherited().collect();
-        for some in fds.chunks(IN_FLIGHT) {
-            let mut calls = Vec::with_capacity(some.len() * 3);
-            let message = stub.put(0, &message_header(stub.scratch()))?;
-            for fd in some {
-                rights::send(&self.channel, fd)
-                    .map_err(RestoreError::io("passing a descriptor to the process"))?;
-                let number = fd.as_raw_fd() as u64;
-                calls.push(Call::new("receiving a descriptor", libc::SYS_recvmsg, &[socket, message, 0]));
-                calls.push(Call::new(
-                    format!("placing descriptor {number}"),
-                    libc::SYS_dup3,
-                    &[lowest, number, 0],
-                ));
-                calls.push(Call::new("closing a descriptor", libc::SYS_close, &[lowest]));
-            }
-            stub.run(&calls)?;
-        }
-        Ok(())
-    }
 }
 
 /// Why a process was not replaced.
@@ -185,11 +151,8 @@ pub enum Failure {
     /// It is as it was.
     Unharmed(TakeoverError),
     /// It is gone.
-    Lost(RestoreError),
+    Lost(StubError),
 }
-
-/// Descriptors sent before they are received: fewer than a socket's buffer takes.
-const IN_FLIGHT: usize = 32;
 
 /// Room for `{argv[0], NULL}`, an empty environment and a path.
 const ARGUMENTS: usize = 4096 + 64;
@@ -202,21 +165,4 @@ fn arguments(at: u64, program: &std::path::Path) -> Option<Vec<u8>> {
     bytes.extend_from_slice(program.as_os_str().as_encoded_bytes());
     bytes.push(0);
     (bytes.len() <= ARGUMENTS).then_some(bytes)
-}
-
-/// `struct msghdr` for one descriptor, with its iovec, a byte of data and room for the control message behind it.
-fn message_header(at: u64) -> Vec<u8> {
-    const IOV: u64 = 56;
-    const CONTROL: u64 = IOV + 24;
-    // CMSG_SPACE of one descriptor.
-    const CONTROL_LEN: u64 = 24;
-    let data = at + CONTROL + CONTROL_LEN;
-    let words = [0, 0, at + IOV, 1, at + CONTROL, CONTROL_LEN, 0, data, 1, 0];
-    let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
-    bytes.resize((CONTROL + CONTROL_LEN + 8) as usize, 0);
-    bytes
-}
-
-fn close_range(first: u64, last: u64) -> Call {
-    Call::new("closing descriptors", libc::SYS_close_range, &[first, last, 0])
 }

@@ -1,5 +1,6 @@
 //! Files as such: which file it is, whether its contents go into the image, and finding or making it again.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{File as StdFile, OpenOptions};
 use std::io;
@@ -257,6 +258,16 @@ pub fn reopen(fd: &OwnedFd, flags: i32) -> io::Result<OwnedFd> {
 pub fn open_path(path: &Path, flags: i32) -> io::Result<OwnedFd> {
     let flags = nix::fcntl::OFlag::from_bits_truncate(flags | libc::O_CLOEXEC | libc::O_NOCTTY);
     Ok(nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())?)
+}
+
+/// Seals the memfds that were made anew and are filled.
+pub fn seal(tree: &Tree, made: &BTreeMap<Id, OwnedFd>) -> Result<(), RestoreError> {
+    for (id, fd) in made {
+        if let Some(inode) = tree.inodes.get(id).filter(|i| i.seals != 0) {
+            sys::file::add_seals(fd, inode.seals).map_err(RestoreError::io("sealing a memfd"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The INODEs of a tree whose contents are in the image.

@@ -1,10 +1,12 @@
 //! File locks: POSIX, open-file-description and flock ones, taken again through the descriptor they were seen on.
 
-use stasis_format::record::{Fd, Lock};
+use std::collections::{BTreeMap, BTreeSet};
+
+use stasis_format::record::Lock;
 
 use crate::image::model::Id;
-use crate::kinds::{Capture, CaptureError, RestoreError};
-use crate::procfs::{self, LockKind};
+use crate::kinds::{Capture, RestoreError};
+use crate::procfs::LockKind;
 use crate::refusal::Loss;
 use crate::tracee::stub::{Call, Stub};
 
@@ -14,48 +16,36 @@ const FLOCK: u32 = 3;
 
 const F_OFD_SETLK: u64 = 37;
 
-/// Captures the locks that fdinfo shows for the descriptors of a table.
-pub fn capture(c: &mut Capture, table: Id) -> Result<Vec<Lock>, CaptureError> {
+/// Captures the locks that were seen through the descriptors of the process.
+pub fn capture(c: &mut Capture) -> Vec<Lock> {
     let pid = c.target.pid;
-    let fds: Vec<Fd> = c.tree.tables.get(&table).cloned().unwrap_or_default();
     let mut locks: Vec<Lock> = Vec::new();
-    let mut posix_of: Vec<(u32, u64, u64)> = Vec::new();
-    let mut seen_files: Vec<Id> = Vec::new();
-    for fd in &fds {
+    let mut posix_of: BTreeSet<(Id, u64, u64)> = BTreeSet::new();
+    let mut first_of: BTreeMap<Id, u32> = BTreeMap::new();
+    for (fd, file, line) in std::mem::take(&mut c.locks) {
         // Duplicates show the same locks again.
-        if seen_files.contains(&fd.file) {
+        if *first_of.entry(file).or_insert(fd) != fd {
             continue;
         }
-        seen_files.push(fd.file);
-        let what = format!("fdinfo/{}", fd.fd);
-        let info = c.target.proc.read(&what).map_err(CaptureError::read(what.clone(), pid))?;
-        let info = procfs::parse_fdinfo(&info).map_err(CaptureError::parse(what, pid))?;
-        for line in &info.locks {
-            let kind = match line.kind {
-                LockKind::Posix => POSIX,
-                LockKind::Ofd => OFD,
-                LockKind::Flock => FLOCK,
-                LockKind::Lease | LockKind::Other => {
-                    let what = format!("descriptor {}: a lease is held on it", fd.fd);
-                    c.survey.lose(Loss::Lock, pid, what, "give the lease back first");
-                    continue;
-                }
-            };
-            let len = line.end.map_or(0, |end| end - line.start + 1);
-            let lock =
-                Lock { kind, lock_type: u32::from(line.write), fd: fd.fd, pad: 0, start: line.start, len };
-            // A POSIX lock belongs to process and file, and shows on every description of that file.
-            let inode = c.tree.files.get(&fd.file).map_or(0, |f| f.object);
-            if kind == POSIX {
-                if posix_of.contains(&(inode, lock.start, lock.len)) {
-                    continue;
-                }
-                posix_of.push((inode, lock.start, lock.len));
+        let kind = match line.kind {
+            LockKind::Posix => POSIX,
+            LockKind::Ofd => OFD,
+            LockKind::Flock => FLOCK,
+            LockKind::Lease | LockKind::Other => {
+                let what = format!("descriptor {fd}: a lease is held on it");
+                c.survey.lose(Loss::Lock, pid, what, "give the lease back first");
+                continue;
             }
+        };
+        let len = line.end.map_or(0, |end| end.saturating_sub(line.start).saturating_add(1));
+        let lock = Lock { kind, lock_type: u32::from(line.write), fd, pad: 0, start: line.start, len };
+        // A POSIX lock belongs to process and file, and shows on every description of that file.
+        let inode = c.tree.files.get(&file).map_or(0, |f| f.object);
+        if kind != POSIX || posix_of.insert((inode, lock.start, lock.len)) {
             locks.push(lock);
         }
     }
-    Ok(locks)
+    locks
 }
 
 /// Takes the locks again; somebody else who has taken one meanwhile is an error that names the descriptor.
