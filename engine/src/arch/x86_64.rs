@@ -23,20 +23,21 @@ const ERESTARTNOINTR: i64 = 513;
 const ERESTARTNOHAND: i64 = 514;
 const ERESTART_RESTARTBLOCK: i64 = 516;
 
-/// A loop over an array of calls: r12 points at `{nr, a1..a6, ret}`, r13 counts them; it stops at the first error
-/// or the end with `int3`. [`BATCH_SYSCALL`] is the offset of its `syscall` instruction.
+/// A loop over an array of calls: r12 points at `{nr, a1..a6, limit}`, r13 counts them. The result of a call takes the
+/// place of its limit; one that is above it (unsigned) ends the loop, as the last call does, with `int3`.
+/// [`BATCH_SYSCALL`] is the offset of its `syscall` instruction.
 ///
 /// ```text
 /// 0:  mov rax,[r12]         4: mov rdi,[r12+8]     9: mov rsi,[r12+16]   e: mov rdx,[r12+24]
 /// 13: mov r10,[r12+32]     18: mov r8,[r12+40]    1d: mov r9,[r12+48]   22: syscall
-/// 24: mov [r12+56],rax     29: cmp rax,-4095      2f: jae 3a            31: add r12,64
-/// 35: dec r13              38: jnz 0              3a: int3
+/// 24: cmp rax,[r12+56]     29: mov [r12+56],rax   2e: ja 39             30: add r12,64
+/// 34: dec r13              37: jnz 0              39: int3
 /// ```
-pub const BATCH_CODE: [u8; 59] = [
+pub const BATCH_CODE: [u8; 58] = [
     0x49, 0x8b, 0x04, 0x24, 0x49, 0x8b, 0x7c, 0x24, 0x08, 0x49, 0x8b, 0x74, 0x24, 0x10, 0x49, 0x8b, 0x54,
     0x24, 0x18, 0x4d, 0x8b, 0x54, 0x24, 0x20, 0x4d, 0x8b, 0x44, 0x24, 0x28, 0x4d, 0x8b, 0x4c, 0x24, 0x30,
-    0x0f, 0x05, 0x49, 0x89, 0x44, 0x24, 0x38, 0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff, 0x73, 0x09, 0x49, 0x83,
-    0xc4, 0x40, 0x49, 0xff, 0xcd, 0x75, 0xc6, 0xcc,
+    0x0f, 0x05, 0x49, 0x3b, 0x44, 0x24, 0x38, 0x49, 0x89, 0x44, 0x24, 0x38, 0x77, 0x09, 0x49, 0x83, 0xc4,
+    0x40, 0x49, 0xff, 0xcd, 0x75, 0xc7, 0xcc,
 ];
 
 /// Offset of the `syscall` instruction in [`BATCH_CODE`].
@@ -62,6 +63,16 @@ pub fn call_regs(base: &Regs, insn: u64, nr: i64, args: [u64; 6]) -> Regs {
 /// Registers that run `count` calls of [`BATCH_CODE`] at `code` from the array at `calls`.
 pub fn batch_regs(base: &Regs, code: u64, calls: u64, count: u64) -> Regs {
     Regs { rip: code, r12: calls, r13: count, orig_rax: u64::MAX, ..*base }
+}
+
+/// The call of a list that a thread in [`BATCH_CODE`] has come to, by its address.
+pub fn batch_position(regs: &Regs) -> u64 {
+    regs.r12
+}
+
+/// Whether a thread has come to the end of [`BATCH_CODE`] at `code`.
+pub fn is_batch_over(regs: &Regs, code: u64) -> bool {
+    regs.rip == code + BATCH_CODE.len() as u64
 }
 
 /// The result of a call.

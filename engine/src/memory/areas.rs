@@ -1,6 +1,7 @@
 //! The address space: areas with all their flags, the layout that `prctl(PR_SET_MM)` knows, the vDSO.
 
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 use std::os::fd::OwnedFd;
 
 use stasis_format::record::{Mm, MmContext, Vma};
@@ -13,6 +14,8 @@ use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::{self, SmapEntry};
 use crate::refusal::Loss;
 use crate::sys;
+use crate::sys::abi::MmMap;
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::rescue::Code;
 use crate::tracee::stub::{BOOT_LEN, Call, Stub, StubError};
 
@@ -457,75 +460,68 @@ pub fn restore_attributes(
     mm: &MmState,
     exe: Option<u32>,
 ) -> Result<(), RestoreError> {
-    let mut calls = Vec::new();
-    let mut names: Vec<u8> = Vec::new();
+    let mut calls = Batch::new();
     for vma in mm.vmas.iter().filter(|v| !matches!(v.kind, VDSO | VVAR | VSYSCALL)) {
         let len = vma.end - vma.start;
         if built_writable(vma) && vma.prot & libc::PROT_WRITE as u32 == 0 {
             let what = format!("mprotect of {:#x}", vma.start);
-            calls.push(Call::new(what, libc::SYS_mprotect, &[vma.start, len, vma.prot.into()]));
+            calls.call(what, libc::SYS_mprotect, args![vma.start, len, vma.prot]);
         }
         let rest = ADVICE.iter().filter(|(_, bit, _)| vma.advice & bit & !HUGEPAGE != 0);
-        calls.extend(rest.map(|(_, bit, advice)| advise(vma, *bit, *advice)));
+        for (_, bit, advice) in rest {
+            calls.add(advise(vma, *bit, *advice));
+        }
         if vma.advice & LOCKED != 0 {
-            let on_fault = u64::from(vma.advice & LOCKONFAULT != 0);
-            calls.push(Call::new(
-                format!("mlock of {:#x}", vma.start),
-                libc::SYS_mlock2,
-                &[vma.start, len, on_fault],
-            ));
+            let on_fault = u8::from(vma.advice & LOCKONFAULT != 0);
+            let what = format!("mlock of {:#x}", vma.start);
+            calls.call(what, libc::SYS_mlock2, args![vma.start, len, on_fault]);
         }
         if let Some(name) = vma.name.strip_prefix(b"[anon:").and_then(|n| n.strip_suffix(b"]")) {
-            let at = stub.scratch() + 4096 + names.len() as u64;
-            if 4096 + names.len() as u64 + name.len() as u64 + 1 < crate::tracee::stub::SCRATCH_LEN {
-                names.extend_from_slice(name);
-                names.push(0);
-                let args = [0x5356_4d41, 0, vma.start, len, at];
-                calls.push(Call::new("naming an area", libc::SYS_prctl, &args).forgiving(UNKNOWN));
-            }
+            let name = calls.string(name);
+            let args = args![libc::PR_SET_VMA, libc::PR_SET_VMA_ANON_NAME, vma.start, len, name];
+            calls.forgiving("naming an area", libc::SYS_prctl, args, UNKNOWN);
         }
     }
     for (at, pages) in &mm.guards {
-        let args = [*at, pages * 4096, 102 /* MADV_GUARD_INSTALL */];
-        calls.push(Call::new(format!("guard pages at {at:#x}"), libc::SYS_madvise, &args));
+        let args = args![*at, pages * 4096, 102 /* MADV_GUARD_INSTALL */];
+        calls.call(format!("guard pages at {at:#x}"), libc::SYS_madvise, args);
     }
-    if !names.is_empty() {
-        stub.put(4096, &names)?;
-    }
-    stub.run(&calls)?;
+    stub.make(&calls)?;
     restore_mm(stub, tree, &mm.mm, exe)
 }
 
+/// [`MmMap::exe_fd`] that leaves the link to the program as it is.
+const NO_FD: u32 = u32::MAX;
+
 /// PR_SET_MM_MAP with `struct prctl_mm_map` (include/uapi/linux/prctl.h).
 fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<u32>) -> Result<(), RestoreError> {
-    let auxv = stub.put(4096, &mm.auxv)?;
-    let mut map: Vec<u8> = [
-        mm.start_code,
-        mm.end_code,
-        mm.start_data,
-        mm.end_data,
-        mm.start_brk,
-        mm.brk,
-        mm.start_stack,
-        mm.arg_start,
-        mm.arg_end,
-        mm.env_start,
-        mm.env_end,
-        auxv,
-    ]
-    .iter()
-    .flat_map(|v| v.to_ne_bytes())
-    .collect();
-    let fixed = map.clone();
-    map.extend_from_slice(&(mm.auxv.len() as u32).to_ne_bytes());
-    map.extend_from_slice(&exe.unwrap_or(u32::MAX).to_ne_bytes());
-    let at = stub.put(0, &map)?;
-    let set = |what: &str| {
-        let args = [libc::PR_SET_MM as u64, 14 /* PR_SET_MM_MAP */, at, 104, 0];
-        Call::new(what.to_string(), libc::SYS_prctl, &args)
+    let set = |what: &str, exe_fd: u32| {
+        let mut call = Batch::new();
+        let auxv = call.put(mm.auxv.as_slice());
+        let map = call.put(&MmMap {
+            start_code: mm.start_code,
+            end_code: mm.end_code,
+            start_data: mm.start_data,
+            end_data: mm.end_data,
+            start_brk: mm.start_brk,
+            brk: mm.brk,
+            start_stack: mm.start_stack,
+            arg_start: mm.arg_start,
+            arg_end: mm.arg_end,
+            env_start: mm.env_start,
+            env_end: mm.env_end,
+            auxv: 0,
+            auxv_size: mm.auxv.len() as u32,
+            exe_fd,
+        });
+        call.link(map, offset_of!(MmMap, auxv), auxv);
+        let args = args![libc::PR_SET_MM, libc::PR_SET_MM_MAP, map, size_of::<MmMap>(), 0];
+        call.call(what, libc::SYS_prctl, args);
+        call
     };
     let path = tree.path_of(mm.exe).escape_ascii();
-    if let Err(e) = stub.call(set(&format!("setting the program to {path} and the layout of memory"))) {
+    let what = format!("setting the program to {path} and the layout of memory");
+    if let Err(e) = stub.make(&set(&what, exe.unwrap_or(NO_FD))) {
         // Without CAP_CHECKPOINT_RESTORE the link to the program is the one thing that cannot be set, and where it leads
         // to a program that is mapped it must not be (EBUSY): a process that was taken over has the right one already.
         let crate::tracee::stub::StubError::Call { source, .. } = &e else { return Err(e.into()) };
@@ -538,11 +534,7 @@ fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<u32>) -> Result
                 "/proc/PID/exe of the restored process names another program: setting it needs CAP_CHECKPOINT_RESTORE"
             );
         }
-        let mut map = fixed;
-        map.extend_from_slice(&(mm.auxv.len() as u32).to_ne_bytes());
-        map.extend_from_slice(&(-1i32).to_ne_bytes());
-        stub.put(0, &map)?;
-        stub.call(set("setting the layout of memory"))?;
+        stub.make(&set("setting the layout of memory", NO_FD))?;
     }
     // Registrations are made one by one; GLOBAL_EXPEDITED, PRIVATE_EXPEDITED, its SYNC_CORE and RSEQ variants.
     for command in [4u64, 16, 64, 256] {

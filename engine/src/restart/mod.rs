@@ -471,7 +471,7 @@ fn leave(stub: &mut Stub, site: &Site, tree: &Tree) -> Result<Vec<bool>, Error> 
     stub.call(
         Call::new("taking back the tracer's permit", libc::SYS_prctl, &no_tracer).forgiving(&[libc::EINVAL]),
     )?;
-    if let Some(call) = signals::trap_action(stub, actions)? {
+    if let Some(call) = signals::trap_action(actions) {
         stub.stepped(stub.pid, &call)?;
     }
     let tids = stub.tids.clone();

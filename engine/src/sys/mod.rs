@@ -2,6 +2,7 @@
 //!
 //! Out of here come owned descriptors, slices and newtypes; every error is an `io::Error` with the kernel's errno.
 
+pub mod abi;
 pub mod anon;
 pub mod file;
 pub mod host;

@@ -6,6 +6,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use libc::{c_long, pid_t};
 
+use super::abi::CloneArgs;
+
 fn check(ret: c_long) -> io::Result<c_long> {
     if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
 }
@@ -24,59 +26,11 @@ pub fn get_robust_list(tid: pid_t) -> io::Result<(u64, u64)> {
     Ok((head, len))
 }
 
-/// `struct clone_args` of clone3(2).
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CloneArgs {
-    /// CLONE_* flags.
-    pub flags: u64,
-    /// Where to store a pidfd.
-    pub pidfd: u64,
-    /// Where to store the tid in the child.
-    pub child_tid: u64,
-    /// Where to store the tid in the parent.
-    pub parent_tid: u64,
-    /// Signal at its end.
-    pub exit_signal: u64,
-    /// Lowest byte of the stack.
-    pub stack: u64,
-    /// Its length.
-    pub stack_size: u64,
-    /// Thread pointer.
-    pub tls: u64,
-    /// Array of pids, innermost namespace first.
-    pub set_tid: u64,
-    /// How many.
-    pub set_tid_size: u64,
-    /// Cgroup descriptor.
-    pub cgroup: u64,
-}
-
 impl CloneArgs {
     /// A child process with this id, which has to live as long as the arguments.
     fn with_pid(pid: &pid_t) -> Self {
         let set_tid = std::ptr::from_ref(pid) as u64;
         Self { exit_signal: libc::SIGCHLD as u64, set_tid, set_tid_size: 1, ..Self::default() }
-    }
-
-    /// The structure's bytes, for a clone3 made inside another process.
-    pub fn bytes(&self) -> Vec<u8> {
-        [
-            self.flags,
-            self.pidfd,
-            self.child_tid,
-            self.parent_tid,
-            self.exit_signal,
-            self.stack,
-            self.stack_size,
-            self.tls,
-            self.set_tid,
-            self.set_tid_size,
-            self.cgroup,
-        ]
-        .iter()
-        .flat_map(|v| v.to_ne_bytes())
-        .collect()
     }
 }
 

@@ -86,9 +86,9 @@ pub fn cont(tid: pid_t, sig: i32) -> io::Result<()> {
     request(libc::PTRACE_CONT, tid, 0, sig as usize).map(drop)
 }
 
-/// Lets a stopped thread run up to the next entry to or exit from a system call.
-pub fn cont_to_syscall(tid: pid_t) -> io::Result<()> {
-    request(libc::PTRACE_SYSCALL, tid, 0, 0).map(drop)
+/// Lets a stopped thread run up to the next entry to or exit from a system call, delivering `sig` unless 0.
+pub fn cont_to_syscall(tid: pid_t, sig: i32) -> io::Result<()> {
+    request(libc::PTRACE_SYSCALL, tid, 0, sig as usize).map(drop)
 }
 
 /// Detaches from a stopped thread, which runs on.

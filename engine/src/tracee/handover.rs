@@ -7,9 +7,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::mem::offset_of;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use crate::sys::abi::{Iovec, Msghdr};
 use crate::sys::{rights, socket};
+use crate::tracee::batch::{Batch, Ptr, args};
 use crate::tracee::stub::{Call, Stub, StubError};
 
 /// Descriptors sent before they are received: fewer than a socket's buffer takes.
@@ -117,27 +120,27 @@ impl Channel {
         fds: &[(OwnedFd, Vec<Slot>)],
     ) -> Result<(), StubError> {
         for some in fds.chunks(IN_FLIGHT) {
-            let message = stub.put(0, &message_header(stub.scratch()))?;
-            let mut calls = Vec::with_capacity(some.len() * 3);
+            let mut calls = Batch::new();
+            let message = message_for_one(&mut calls);
             for (fd, slots) in some {
                 rights::send(&self.ours, fd)
                     .map_err(|source| StubError::Control { what: "passing a descriptor", source })?;
                 let lowest = numbers.lowest();
                 let direct = slots.iter().find(|slot| slot.number == lowest);
                 let flags = if direct.is_some_and(|slot| slot.cloexec) { libc::MSG_CMSG_CLOEXEC } else { 0 };
-                let args = [self.theirs.into(), message, flags as u64];
-                calls.push(Call::new("receiving a descriptor", libc::SYS_recvmsg, &args));
+                let args = args![self.theirs, message, flags];
+                calls.call("receiving a descriptor", libc::SYS_recvmsg, args);
                 for slot in slots.iter().filter(|slot| slot.number != lowest) {
                     let what = format!("placing descriptor {}", slot.number);
                     let args = [lowest.into(), slot.number.into(), slot.flags()];
-                    calls.push(Call::new(what, libc::SYS_dup3, &args));
+                    calls.add(Call::new(what, libc::SYS_dup3, &args));
                 }
                 if direct.is_none() {
-                    calls.push(close(lowest));
+                    calls.add(close(lowest));
                 }
                 slots.iter().for_each(|slot| numbers.take(slot.number));
             }
-            stub.run(&calls)?;
+            stub.make(&calls)?;
         }
         Ok(())
     }
@@ -200,17 +203,18 @@ fn close_range(first: u32, last: u32) -> Call {
     Call::new("closing descriptors", libc::SYS_close_range, &[first.into(), last.into(), 0])
 }
 
-/// `struct msghdr` for one descriptor, with its iovec, a byte of data and room for the control message behind it.
-fn message_header(at: u64) -> Vec<u8> {
-    const IOV: u64 = 56;
-    const CONTROL: u64 = IOV + 24;
+/// A `struct msghdr` with room for a byte of data and one descriptor.
+fn message_for_one(calls: &mut Batch) -> Ptr {
     // CMSG_SPACE of one descriptor: the kernel writes that very length back, so one header serves many calls.
-    const CONTROL_LEN: u64 = 24;
-    let data = at + CONTROL + CONTROL_LEN;
-    let words = [0, 0, at + IOV, 1, at + CONTROL, CONTROL_LEN, 0, data, 1, 0];
-    let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
-    bytes.resize((CONTROL + CONTROL_LEN + 8) as usize, 0);
-    bytes
+    const CONTROL_LEN: usize = 24;
+    let data = calls.put(&0u8);
+    let iov = calls.put(&Iovec { base: 0, len: 1 });
+    calls.link(iov, offset_of!(Iovec, base), data);
+    let control = calls.put(&[0u8; CONTROL_LEN]);
+    let message = calls.put(&Msghdr { iov_len: 1, control_len: CONTROL_LEN as u64, ..Msghdr::default() });
+    calls.link(message, offset_of!(Msghdr, iov), iov);
+    calls.link(message, offset_of!(Msghdr, control), control);
+    message
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! Processes that we hold by ptrace(2): one that is seized and runs on again, and one that is being built.
 //!
 //! * [`target`]: a guard over a process that stands still. [`stub`]: a guard over a process under construction.
+//! * [`batch`]: calls to be made in a process and what they need in its memory; `area` is where that lies. [`stops`]: the one
+//!   loop over what ptrace(2) reports.
 //! * [`rescue`]: how a target gets back by itself should we be killed. [`exec_replace`]: a running process becomes a stub.
 //! * [`handover`]: how descriptors get into a stub.
 
+mod area;
+pub mod batch;
 pub mod exec_replace;
 pub mod handover;
 pub mod rescue;
+pub mod stops;
 pub mod stub;
 pub mod target;

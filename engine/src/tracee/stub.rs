@@ -6,9 +6,14 @@
 use std::io;
 
 use crate::arch;
-use crate::sys::process::{self, CloneArgs};
+use crate::sys::abi::{Action, CloneArgs, Timespec};
+use crate::sys::process;
 use crate::sys::ptrace::{self, Regs, Stop};
-use crate::sys::vm;
+use crate::tracee::area::{self, Area, Manner, Trouble};
+use crate::tracee::batch::{Batch, Done, args};
+use crate::tracee::stops::{self, Answer, Missed, OnTheWay, Until, swallow};
+
+pub use crate::tracee::batch::Call;
 
 /// Why a step inside the process under construction failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,49 +37,33 @@ pub enum StubError {
     /// The stub ended.
     #[error("the new process ended while it was being built ({0})")]
     Died(String),
+    /// The arguments of a call are longer than anything that a process can have.
+    #[error("{what} takes more than the {room} bytes that the new process has for arguments")]
+    TooLong {
+        /// What was attempted.
+        what: String,
+        /// How much room there is.
+        room: u64,
+    },
 }
 
-/// One system call to be made inside.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// What it is for, for the error.
-    pub what: String,
-    /// Number.
-    pub nr: i64,
-    /// Arguments.
-    pub args: [u64; 6],
-    /// Errors that do not matter (positive errno), such as EINVAL of an advice that the kernel does not know.
-    pub forgive: &'static [i32],
-}
-
-impl Call {
-    /// A call that must succeed.
-    pub fn new(what: impl Into<String>, nr: i64, args: &[u64]) -> Self {
-        let mut all = [0u64; 6];
-        for (slot, arg) in all.iter_mut().zip(args) {
-            *slot = *arg;
+impl StubError {
+    fn missed(what: &'static str) -> impl Fn(Missed) -> Self {
+        move |missed| match missed {
+            Missed::Ended(Stop::Killed(sig)) => Self::Died(format!("killed by signal {sig}")),
+            Missed::Ended(Stop::Exited(code)) => Self::Died(format!("exit code {code}")),
+            Missed::Signal(sig) => Self::Died(format!("signal {sig} while {what}")),
+            Missed::Ended(_) | Missed::Stuck => Self::Died(what.into()),
+            Missed::Kernel(source) => Self::Control { what, source },
         }
-        Self { what: what.into(), nr, args: all, forgive: &[] }
-    }
-
-    /// The same, but these errors are no failure.
-    pub fn forgiving(mut self, errnos: &'static [i32]) -> Self {
-        self.forgive = errnos;
-        self
     }
 }
 
-/// Length of the boot area: a page of code, then scratch for calls and their arguments.
-pub const BOOT_LEN: u64 = 256 << 10;
-/// Where the arrays of calls start in the boot area; arguments lie behind them.
-const CALLS_AT: u64 = 4096;
-/// Calls in one series.
+/// Length of the boot area: a page of code, a list of calls, and room for their arguments. The longest argument is a list of
+/// 65,536 supplementary groups (NGROUPS_MAX); pages that are not touched cost nothing.
+pub const BOOT_LEN: u64 = 1 << 20;
+/// Calls in a row.
 const CALLS_MAX: usize = 1024;
-const CALL_LEN: u64 = 64;
-/// Where arguments start.
-const SCRATCH_AT: u64 = CALLS_AT + CALLS_MAX as u64 * CALL_LEN;
-/// Room for arguments.
-pub const SCRATCH_LEN: u64 = BOOT_LEN - SCRATCH_AT;
 
 /// A process under construction.
 #[derive(Debug)]
@@ -117,8 +106,7 @@ impl Stub {
         let mut stub = Self::new(pid, pid as u32);
         ptrace::build(pid).map_err(control("taking over"))?;
         ptrace::interrupt(pid).map_err(control("stopping"))?;
-        ptrace::cont(pid, 0).map_err(control("running"))?;
-        stub.wait_event(pid)?;
+        stops::run(pid, Until::Event, &mut swallow).map_err(StubError::missed("stopping"))?;
         stub.base = ptrace::get_regs(pid).map_err(control("reading registers"))?;
         Ok(stub)
     }
@@ -128,9 +116,8 @@ impl Stub {
         self.boot
     }
 
-    /// Address of the scratch space for arguments.
-    pub fn scratch(&self) -> u64 {
-        self.boot + SCRATCH_AT
+    fn area(&self) -> Area {
+        Area { at: self.boot, len: BOOT_LEN, calls: CALLS_MAX }
     }
 
     /// Signals that have to stay blocked while the process is built: all but SIGTRAP, which the series end with.
@@ -167,35 +154,37 @@ impl Stub {
 
     /// Writes into the memory of the process.
     pub fn write(&self, addr: u64, bytes: &[u8]) -> Result<(), StubError> {
-        match vm::write(self.pid, &[(addr, bytes.len() as u64)], bytes) {
-            Ok(n) if n == bytes.len() => Ok(()),
-            Ok(_) => Err(control("writing memory")(io::Error::from_raw_os_error(libc::EFAULT))),
-            Err(e) => Err(control("writing memory")(e)),
-        }
+        area::write(self.pid, addr, bytes).map_err(control("writing memory"))
     }
 
-    /// Writes an argument into the scratch space, at this offset, and returns its address.
-    pub fn put(&self, offset: u64, bytes: &[u8]) -> Result<u64, StubError> {
-        if offset + bytes.len() as u64 > SCRATCH_LEN {
-            return Err(control("passing an argument")(io::Error::from_raw_os_error(libc::E2BIG)));
-        }
-        self.write(self.scratch() + offset, bytes)?;
-        Ok(self.scratch() + offset)
+    /// Makes a batch of calls in one thread; the first one that fails ends it.
+    pub fn make_in(&mut self, tid: i32, batch: &Batch) -> Result<Done, StubError> {
+        let mut manner = Manner {
+            tid,
+            pid: self.pid,
+            base: &self.base,
+            last: None,
+            until: Until::Signal(libc::SIGTRAP),
+            meanwhile: &mut swallow,
+        };
+        let done = self.area().make(&mut manner, batch);
+        let done = done.map_err(|trouble| match trouble {
+            Trouble::Missed(missed) => StubError::missed("running")(missed),
+            Trouble::TooLong(e) => StubError::TooLong { what: e.what, room: e.room },
+            Trouble::Io(what, source) => StubError::Control { what, source },
+        })?;
+        batch.check(&done).map_err(|(what, source)| StubError::Call { what, source })?;
+        Ok(done)
     }
 
-    /// Makes a series of calls in one thread; the first one that fails ends it.
+    /// The same in the leader.
+    pub fn make(&mut self, batch: &Batch) -> Result<Done, StubError> {
+        self.make_in(self.pid, batch)
+    }
+
+    /// Makes calls without arguments in memory in one thread; the first one that fails ends it.
     pub fn run_in(&mut self, tid: i32, calls: &[Call]) -> Result<Vec<i64>, StubError> {
-        let mut results = Vec::with_capacity(calls.len());
-        while results.len() < calls.len() {
-            let rest = &calls[results.len()..];
-            let rest = &rest[..rest.len().min(CALLS_MAX)];
-            let before = results.len();
-            self.series(tid, rest, &mut results)?;
-            if results.len() == before {
-                return Err(StubError::Died("it made no call".into()));
-            }
-        }
-        Ok(results)
+        self.make_in(tid, &Batch::from(calls)).map(|done| done.results)
     }
 
     /// The same in the leader.
@@ -208,47 +197,7 @@ impl Stub {
         Ok(self.run(std::slice::from_ref(&call))?.first().copied().unwrap_or(0))
     }
 
-    /// Runs calls until the end or the first error; forgiven errors count as done.
-    fn series(&mut self, tid: i32, calls: &[Call], results: &mut Vec<i64>) -> Result<(), StubError> {
-        let mut bytes = Vec::with_capacity(calls.len() * CALL_LEN as usize);
-        for call in calls {
-            bytes.extend_from_slice(&call.nr.to_ne_bytes());
-            call.args.iter().for_each(|a| bytes.extend_from_slice(&a.to_ne_bytes()));
-            bytes.extend_from_slice(&[0; 8]);
-        }
-        let at = self.boot + CALLS_AT;
-        self.write(at, &bytes)?;
-        let regs = arch::batch_regs(&self.base, self.boot, at, calls.len() as u64);
-        ptrace::set_regs(tid, &regs).map_err(control("setting registers"))?;
-        loop {
-            ptrace::cont(tid, 0).map_err(control("running"))?;
-            match ptrace::wait(tid).map_err(control("waiting"))?.1 {
-                Stop::Signal(libc::SIGTRAP) => break,
-                Stop::Signal(sig) => {
-                    return Err(StubError::Died(format!("signal {sig} at {}", describe(calls))));
-                }
-                Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),
-                Stop::Killed(sig) => return Err(StubError::Died(format!("killed by signal {sig}"))),
-                Stop::Event | Stop::Group(_) | Stop::Syscall | Stop::Other(_) => {}
-            }
-        }
-        vm::read_exact_at(self.pid, at, &mut bytes).map_err(control("reading results"))?;
-        let done = ptrace::get_regs(tid).map_err(control("reading registers"))?;
-        let count = ((done.r12.wrapping_sub(at)) / CALL_LEN) as usize;
-        for (i, call) in calls.iter().enumerate().take((count + 1).min(calls.len())) {
-            let slot = &bytes[i * CALL_LEN as usize + 56..(i + 1) * CALL_LEN as usize];
-            let ret = slot.try_into().map_or(0, i64::from_ne_bytes);
-            if (-4095..0).contains(&ret) && !call.forgive.contains(&(-ret as i32)) {
-                let source = io::Error::from_raw_os_error(-ret as i32);
-                return Err(StubError::Call { what: call.what.clone(), source });
-            }
-            results.push(ret);
-        }
-        Ok(())
-    }
-
-    /// One call through system-call stops, from the `syscall` instruction at `insn`: for what cannot be done from the
-    /// boot area, such as mapping and unmapping it.
+    /// One call through system-call stops, from the `syscall` instruction at `insn`: there is no boot area yet.
     fn single(&mut self, tid: i32, insn: u64, nr: i64, args: [u64; 6]) -> Result<i64, StubError> {
         ptrace::set_regs(tid, &arch::call_regs(&self.base, insn, nr, args))
             .map_err(control("setting registers"))?;
@@ -259,24 +208,30 @@ impl Stub {
 
     /// Lets a thread run up to the next entry to or exit from a system call.
     fn to_syscall_stop(&self, tid: i32) -> Result<(), StubError> {
-        loop {
-            ptrace::cont_to_syscall(tid).map_err(control("running"))?;
-            match ptrace::wait(tid).map_err(control("waiting"))?.1 {
-                Stop::Syscall => return Ok(()),
-                Stop::Event | Stop::Group(_) | Stop::Other(_) | Stop::Signal(_) => {}
-                Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),
-                Stop::Killed(sig) => return Err(StubError::Died(format!("killed by signal {sig}"))),
-            }
-        }
+        stops::run(tid, Until::Syscall, &mut swallow).map(drop).map_err(StubError::missed("running"))
     }
 
-    /// The same from the boot area's own instruction.
-    pub fn stepped(&mut self, tid: i32, call: &Call) -> Result<i64, StubError> {
-        let ret = self.single(tid, self.boot + arch::BATCH_SYSCALL, call.nr, call.args)?;
-        if (-4095..0).contains(&ret) && !call.forgive.contains(&(-ret as i32)) {
-            let source = io::Error::from_raw_os_error(-ret as i32);
-            return Err(StubError::Call { what: call.what.clone(), source });
+    /// Puts the arguments of a single call into memory, and the registers to it that make it from the boot area.
+    fn lay_out(&self, tid: i32, batch: &Batch) -> Result<(), StubError> {
+        let room = self.area().room();
+        let piece = batch.piece(0, &room).map_err(|e| StubError::TooLong { what: e.what, room: e.room })?;
+        if !piece.bytes.is_empty() {
+            self.write(room.at, &piece.bytes)?;
         }
+        let Some(slot) = piece.slots.first() else { return Ok(()) };
+        let insn = self.boot + arch::BATCH_SYSCALL;
+        let regs = arch::call_regs(&self.base, insn, slot.nr.cast_signed(), slot.args);
+        ptrace::set_regs(tid, &regs).map_err(control("setting registers"))
+    }
+
+    /// The first call of a batch by itself, through system-call stops: for what ends or changes the way that batches are
+    /// made.
+    pub fn stepped(&mut self, tid: i32, batch: &Batch) -> Result<i64, StubError> {
+        self.lay_out(tid, batch)?;
+        self.to_syscall_stop(tid)?;
+        self.to_syscall_stop(tid)?;
+        let ret = arch::result(&ptrace::get_regs(tid).map_err(control("reading registers"))?);
+        batch.check(&Done::of(ret)).map_err(|(what, source)| StubError::Call { what, source })?;
         Ok(ret)
     }
 
@@ -307,7 +262,9 @@ impl Stub {
             | libc::CLONE_SYSVSEM;
         let args = CloneArgs { flags: flags as u64, ..CloneArgs::default() };
         let new = self.clone_by("thread", args, tid)?;
+        // Whatever becomes of it, it has to be reaped before the leader can be.
         self.tids.push(new);
+        self.wait_event(new)?;
         Ok(new)
     }
 
@@ -318,6 +275,7 @@ impl Stub {
         let pid = self.clone_by("process", args, Some(own_pid))?;
         let mut child = Self::new(pid, own_pid);
         (child.boot, child.base, child.exact_ids) = (self.boot, self.base, self.exact_ids);
+        child.wait_event(pid)?;
         Ok(child)
     }
 
@@ -337,90 +295,69 @@ impl Stub {
             self.reset_signal(signal)?;
             // From here on its memory may be out of our reach.
             let args = [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0];
-            self.stepped(self.pid, &Call::new("dumpable", libc::SYS_prctl, &args))?;
+            self.stepped(self.pid, &Call::new("dumpable", libc::SYS_prctl, &args).into())?;
             ptrace::set_sigmask(self.pid, 0).map_err(control("unblocking signals"))?;
             process::tgkill(self.pid, self.pid, signal).map_err(control("ending"))?;
         }
-        let mut deliver = 0;
-        loop {
-            ptrace::cont(self.pid, deliver).map_err(control("running"))?;
-            deliver = match ptrace::wait(self.pid).map_err(control("waiting"))?.1 {
-                Stop::Exited(_) | Stop::Killed(_) => break,
-                Stop::Signal(sig) if sig == signal => sig,
-                _ => 0,
-            };
-        }
+        let mut deliver = |event| match event {
+            OnTheWay::Signal(sig) if sig == signal => Answer::Deliver(sig),
+            _ => Answer::Deliver(0),
+        };
+        stops::run(self.pid, Until::End, &mut deliver).map_err(StubError::missed("ending"))?;
         self.armed = false;
         Ok(())
     }
 
     /// Gives a signal its default action; EINVAL, for those that have no other, is no failure.
     pub fn reset_signal(&mut self, signal: i32) -> Result<(), StubError> {
-        let default = self.put(0, &[0; 32])?;
-        let args = [signal as u64, default, 0, 8];
-        let reset = Call::new(format!("resetting signal {signal}"), libc::SYS_rt_sigaction, &args);
-        self.call(reset.forgiving(&[libc::EINVAL])).map(drop)
+        let mut batch = Batch::new();
+        let default = batch.put(&Action::default());
+        let what = format!("resetting signal {signal}");
+        batch.forgiving(what, libc::SYS_rt_sigaction, args![signal, default, 0, 8], &[libc::EINVAL]);
+        self.make(&batch).map(drop)
     }
 
     /// Takes a pending signal away, as often as it is there.
     pub fn forget_signal(&mut self, signal: u32) -> Result<(), StubError> {
-        let set = self.put(0, &(1u64 << (signal.clamp(1, 64) - 1)).to_ne_bytes())?;
-        let at_once = self.put(16, &[0; 16])?;
-        let args = [set, 0, at_once, 8];
-        let take = Call::new("taking a signal", libc::SYS_rt_sigtimedwait, &args).forgiving(&[libc::EAGAIN]);
-        while self.call(take.clone())? > 0 {}
+        let mut batch = Batch::new();
+        let set = batch.put(&(1u64 << (signal.clamp(1, 64) - 1)));
+        let at_once = batch.put(&Timespec::default());
+        let args = args![set, 0, at_once, 8];
+        let take = batch.forgiving("taking a signal", libc::SYS_rt_sigtimedwait, args, &[libc::EAGAIN]);
+        while self.make(&batch)?.result(take) > 0 {}
         Ok(())
     }
 
-    /// Makes a clone3(2) of these arguments and waits until what it made has stopped; returns its id as we see it.
+    /// Makes a clone3(2) of these arguments; returns the id of what it made as we see it, which comes to a stop.
     fn clone_by(&mut self, what: &str, mut args: CloneArgs, tid: Option<u32>) -> Result<i32, StubError> {
+        let mut batch = Batch::new();
+        args.set_tid_size = tid.is_some().into();
+        let at = batch.put(&args);
         if let Some(tid) = tid {
-            (args.set_tid, args.set_tid_size) = (self.put(128, &tid.to_ne_bytes())?, 1);
+            let wanted = batch.put(&tid);
+            batch.link(at, std::mem::offset_of!(CloneArgs, set_tid), wanted);
         }
-        let at = self.put(0, &args.bytes())?;
-        let regs = arch::call_regs(
-            &self.base,
-            self.boot + arch::BATCH_SYSCALL,
-            libc::SYS_clone3,
-            [at, size_of::<CloneArgs>() as u64, 0, 0, 0, 0],
-        );
-        ptrace::set_regs(self.pid, &regs).map_err(control("setting registers"))?;
-        let mut seen = None;
-        let mut stops = 0;
-        while stops < 2 {
-            ptrace::cont_to_syscall(self.pid).map_err(control("running"))?;
-            match ptrace::wait(self.pid).map_err(control("waiting"))?.1 {
-                Stop::Syscall => stops += 1,
-                Stop::Other(libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK) => {
-                    seen = Some(
-                        ptrace::event_message(self.pid).map_err(control("asking for the thread"))? as i32
-                    );
-                }
-                Stop::Event | Stop::Group(_) | Stop::Other(_) | Stop::Signal(_) => {}
-                Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),
-                Stop::Killed(sig) => return Err(StubError::Died(format!("killed by signal {sig}"))),
+        let what = format!("creating {what} {}", tid.unwrap_or(0));
+        batch.call(what.as_str(), libc::SYS_clone3, args![at, size_of::<CloneArgs>()]);
+        self.lay_out(self.pid, &batch)?;
+        let (pid, mut seen) = (self.pid, None);
+        let mut note = |event| {
+            if let OnTheWay::Event(libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK) = event {
+                seen = ptrace::event_message(pid).ok();
             }
+            swallow(event)
+        };
+        for _ in 0..2 {
+            stops::run(pid, Until::Syscall, &mut note).map_err(StubError::missed("cloning"))?;
         }
         let ret = arch::result(&ptrace::get_regs(self.pid).map_err(control("reading registers"))?);
-        let Some(new) = seen.filter(|_| ret > 0) else {
-            let source = io::Error::from_raw_os_error(-ret as i32);
-            return Err(StubError::Call { what: format!("creating {what} {}", tid.unwrap_or(0)), source });
-        };
-        self.wait_event(new)?;
-        Ok(new)
+        batch.check(&Done::of(ret)).map_err(|(what, source)| StubError::Call { what, source })?;
+        let seen = seen.and_then(|id| i32::try_from(id).ok());
+        seen.ok_or_else(|| control("asking for what was made")(io::Error::from_raw_os_error(libc::ESRCH)))
     }
 
-    fn wait_event(&mut self, tid: i32) -> Result<(), StubError> {
-        loop {
-            match ptrace::wait(tid).map_err(control("waiting"))?.1 {
-                Stop::Event | Stop::Group(_) => return Ok(()),
-                Stop::Exited(code) => return Err(StubError::Died(format!("exit code {code}"))),
-                Stop::Killed(sig) => return Err(StubError::Died(format!("killed by signal {sig}"))),
-                Stop::Signal(_) | Stop::Syscall | Stop::Other(_) => {
-                    ptrace::cont(tid, 0).map_err(control("running"))?;
-                }
-            }
-        }
+    fn wait_event(&self, tid: i32) -> Result<(), StubError> {
+        stops::wait(tid, Until::Event, None, &mut swallow).map(drop).map_err(StubError::missed("stopping"))
     }
 
     /// Unmaps the boot area from inside and brings every thread to a stop from which final registers take effect.
@@ -428,14 +365,13 @@ impl Stub {
     /// The stop at the end of the call comes before the next instruction, which is gone by then; the kernel looks at
     /// the registers for a call to restart only in an event stop.
     pub fn leave_boot(&mut self) -> Result<(), StubError> {
-        let call = Call::new("unmapping the boot area", libc::SYS_munmap, &[self.boot, BOOT_LEN]);
+        let call = Call::new("unmapping the boot area", libc::SYS_munmap, &[self.boot, BOOT_LEN]).into();
         for tid in self.tids.clone() {
             if tid == self.pid {
                 self.stepped(tid, &call)?;
             }
             ptrace::interrupt(tid).map_err(control("stopping"))?;
-            ptrace::cont(tid, 0).map_err(control("running"))?;
-            self.wait_event(tid)?;
+            stops::run(tid, Until::Event, &mut swallow).map_err(StubError::missed("stopping"))?;
         }
         Ok(())
     }
@@ -458,21 +394,17 @@ impl Stub {
     }
 }
 
-fn describe(calls: &[Call]) -> String {
-    calls.first().map_or_else(String::new, |c| c.what.clone())
-}
-
 impl Drop for Stub {
     fn drop(&mut self) {
-        if self.armed {
-            let _ = process::tgkill(self.pid, self.pid, libc::SIGKILL);
-            // Reap it, so that not even a zombie stays.
-            while let Ok((_, stop)) = ptrace::wait(self.pid) {
-                if matches!(stop, Stop::Exited(_) | Stop::Killed(_)) {
-                    break;
-                }
-                let _ = ptrace::cont(self.pid, 0);
-            }
+        if !self.armed {
+            return;
+        }
+        let _ = process::tgkill(self.pid, self.pid, libc::SIGKILL);
+        // Reap it, so that not even a zombie stays: the leader last, whose end the kernel tells only when every traced thread
+        // has been waited for. Those that were let go of are none of ours any more (ECHILD).
+        for tid in self.tids.iter().rev() {
+            let mut any = |_| Answer::Deliver(0);
+            let _ = stops::wait(*tid, Until::End, None, &mut any);
         }
     }
 }

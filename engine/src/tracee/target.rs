@@ -387,7 +387,7 @@ impl Thread {
     fn next_syscall_stop(&mut self) -> Result<(), TargetError> {
         let tid = self.tid;
         loop {
-            ptrace::cont_to_syscall(tid).map_err(|source| TargetError::Call { tid, source })?;
+            ptrace::cont_to_syscall(tid, 0).map_err(|source| TargetError::Call { tid, source })?;
             match ptrace::wait(tid) {
                 Ok((_, Stop::Syscall)) => return Ok(()),
                 // SIGSTOP cannot be blocked: it is sent again when the thread runs on.

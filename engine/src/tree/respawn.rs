@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use crate::image::model::{Id, TaskState};
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::{Call, Stub, StubError};
 
 /// Why a tree cannot come back as it was.
@@ -270,9 +271,10 @@ impl Stubs {
         let mut bereaved = BTreeSet::new();
         for (place, task) in tasks.iter().enumerate().filter(|(_, task)| task.is_zombie()) {
             if let Some(mut stub) = self.0.get_mut(place).and_then(Option::take) {
-                let comm = stub.put(0, &task.task.comm)?;
-                let args = [libc::PR_SET_NAME as u64, comm, 0, 0, 0];
-                stub.call(Call::new("naming a process", libc::SYS_prctl, &args))?;
+                let mut name = Batch::new();
+                let comm = name.put(&task.task.comm);
+                name.call("naming a process", libc::SYS_prctl, args![libc::PR_SET_NAME, comm, 0, 0, 0]);
+                stub.make(&name)?;
                 stub.end(task.task.exit_code)?;
             }
             bereaved.extend(places.get(&task.parent).map(|parent| (*parent, task.task.exit_signal)));

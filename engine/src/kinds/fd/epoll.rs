@@ -14,6 +14,7 @@ use crate::image::model::Id;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::refusal::Loss;
 use crate::sys;
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::handover::Numbers;
 use crate::tracee::stub::{Call, Stub};
 
@@ -199,12 +200,12 @@ fn stand_at(
 }
 
 fn add(stub: &mut Stub, instance: u32, target: &EpollTarget) -> Result<(), RestoreError> {
+    let mut call = Batch::new();
     // struct epoll_event is packed on x86-64: events u32, data u64.
-    let event = [&target.events.to_ne_bytes()[..], &target.data.to_ne_bytes()].concat();
-    let event = stub.put(0, &event)?;
+    let event = call.put(&[target.events, target.data as u32, (target.data >> 32) as u32]);
     let what = format!("watching descriptor {} by epoll", target.fd);
-    let args = [instance.into(), libc::EPOLL_CTL_ADD as u64, target.fd.into(), event];
-    stub.call(Call::new(what, libc::SYS_epoll_ctl, &args))?;
+    call.call(what, libc::SYS_epoll_ctl, args![instance, libc::EPOLL_CTL_ADD, target.fd, event]);
+    stub.make(&call)?;
     Ok(())
 }
 

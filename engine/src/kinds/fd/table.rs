@@ -17,8 +17,10 @@ use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::memory::areas;
 use crate::procfs::Proc;
 use crate::sys;
+use crate::sys::abi::OwnerEx;
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::handover::{Channel, IN_FLIGHT, Numbers, Slot};
-use crate::tracee::stub::{Call, Stub};
+use crate::tracee::stub::Stub;
 
 /// Captures the descriptor table; returns the object it became.
 pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
@@ -411,17 +413,16 @@ fn remake(tree: &Tree, force: bool) -> Result<BTreeMap<Id, OwnedFd>, RestoreErro
 
 /// F_SETOWN_EX and F_SETSIG, for those descriptions that had them.
 fn restore_owners(stub: &mut Stub, table: &[Fd], tree: &Tree) -> Result<(), RestoreError> {
+    const F_SETOWN_EX: i32 = 15;
+    const F_SETSIG: i32 = 10;
+    let mut calls = Batch::new();
     for fd in table {
         let Some(file) = tree.files.get(&fd.file).filter(|f| f.owner != 0 || f.sig != 0) else { continue };
-        let ex = [file.owner_type.to_ne_bytes(), file.owner.to_ne_bytes()].concat();
-        let at = stub.put(0, &ex)?;
-        const F_SETOWN_EX: u64 = 15;
-        const F_SETSIG: u64 = 10;
-        stub.run(&[
-            Call::new("F_SETOWN_EX", libc::SYS_fcntl, &[fd.fd.into(), F_SETOWN_EX, at])
-                .forgiving(&[libc::ESRCH]),
-            Call::new("F_SETSIG", libc::SYS_fcntl, &[fd.fd.into(), F_SETSIG, file.sig.into()]),
-        ])?;
+        let owner = calls.put(&OwnerEx { owner_type: file.owner_type as i32, pid: file.owner });
+        let args = args![fd.fd, F_SETOWN_EX, owner];
+        calls.forgiving("F_SETOWN_EX", libc::SYS_fcntl, args, &[libc::ESRCH]);
+        calls.call("F_SETSIG", libc::SYS_fcntl, args![fd.fd, F_SETSIG, file.sig]);
     }
+    stub.make(&calls)?;
     Ok(())
 }

@@ -5,7 +5,9 @@ use stasis_format::record::Creds;
 use crate::image::model::{Id, Tree};
 use crate::kinds::{CaptureError, RestoreError};
 use crate::procfs::Status;
-use crate::tracee::stub::{Call, Stub};
+use crate::sys::abi::{CapData, CapHeader};
+use crate::tracee::batch::{Batch, args};
+use crate::tracee::stub::Stub;
 
 /// Highest capability that a 64-bit set could hold; the kernel says EINVAL to those it does not know.
 const CAP_LAST: u64 = 63;
@@ -87,58 +89,46 @@ pub fn restore(stub: &mut Stub, tid: i32, want: &Creds, own: &Creds) -> Result<(
     if want == own {
         return Ok(());
     }
-    let mut calls = Vec::new();
-    let groups = stub.put(0, &want.groups)?;
+    let mut calls = Batch::new();
     if want.groups != own.groups {
-        let args = [(want.groups.len() / 4) as u64, groups];
-        calls.push(Call::new("setting the supplementary groups", libc::SYS_setgroups, &args));
+        let groups = calls.put(want.groups.as_slice());
+        let count = want.groups.len() / size_of::<u32>();
+        calls.call("setting the supplementary groups", libc::SYS_setgroups, args![count, groups]);
     }
     let ids = |c: &Creds| ((c.uid, c.euid, c.suid, c.fsuid), (c.gid, c.egid, c.sgid, c.fsgid));
     let changes_ids = ids(want) != ids(own);
     if changes_ids {
         // SECBIT_KEEP_CAPS and NO_SETUID_FIXUP: permitted capabilities must outlive the change of uid for a moment.
-        let args = [libc::PR_SET_SECUREBITS as u64, u64::from(own.securebits | 4 | 16), 0, 0, 0];
-        calls.push(Call::new("keeping capabilities", libc::SYS_prctl, &args).forgiving(&[libc::EPERM]));
-        let set = |what: &str, nr, ids: &[u32]| {
-            Call::new(
-                format!("setting the {what} ids"),
-                nr,
-                &ids.iter().map(|i| u64::from(*i)).collect::<Vec<_>>(),
-            )
-        };
-        calls.push(set("group", libc::SYS_setresgid, &[want.gid, want.egid, want.sgid]));
-        calls.push(set("file system group", libc::SYS_setfsgid, &[want.fsgid]));
-        calls.push(set("user", libc::SYS_setresuid, &[want.uid, want.euid, want.suid]));
-        calls.push(set("file system user", libc::SYS_setfsuid, &[want.fsuid]));
+        let args = args![libc::PR_SET_SECUREBITS, own.securebits | 4 | 16, 0, 0, 0];
+        calls.forgiving("keeping capabilities", libc::SYS_prctl, args, &[libc::EPERM]);
+        let gids = args![want.gid, want.egid, want.sgid];
+        calls.call("setting the group ids", libc::SYS_setresgid, gids);
+        calls.call("setting the file system group id", libc::SYS_setfsgid, args![want.fsgid]);
+        calls.call("setting the user ids", libc::SYS_setresuid, args![want.uid, want.euid, want.suid]);
+        calls.call("setting the file system user id", libc::SYS_setfsuid, args![want.fsuid]);
     }
     for cap in (0..=CAP_LAST).filter(|c| own.cap_bset & !want.cap_bset & (1 << c) != 0) {
-        calls.push(Call::new(
-            format!("dropping capability {cap} from the bounding set"),
-            libc::SYS_prctl,
-            &[libc::PR_CAPBSET_DROP as u64, cap, 0, 0, 0],
-        ));
+        let what = format!("dropping capability {cap} from the bounding set");
+        calls.call(what, libc::SYS_prctl, args![libc::PR_CAPBSET_DROP, cap, 0, 0, 0]);
     }
     if changes_ids || want.securebits != own.securebits {
-        let args = [libc::PR_SET_SECUREBITS as u64, want.securebits.into(), 0, 0, 0];
+        let args = args![libc::PR_SET_SECUREBITS, want.securebits, 0, 0, 0];
         let forgive: &[i32] = if want.securebits == own.securebits { &[libc::EPERM] } else { &[] };
-        calls.push(Call::new("setting the securebits", libc::SYS_prctl, &args).forgiving(forgive));
+        calls.forgiving("setting the securebits", libc::SYS_prctl, args, forgive);
     }
-    // struct __user_cap_header_struct and two of __user_cap_data_struct, capget(2).
-    let mut caps = CAP_VERSION_3.to_ne_bytes().to_vec();
-    caps.extend_from_slice(&0u32.to_ne_bytes());
-    for half in 0..2 {
-        for set in [want.cap_effective, want.cap_permitted, want.cap_inheritable] {
-            caps.extend_from_slice(&((set >> (32 * half)) as u32).to_ne_bytes());
-        }
-    }
-    let at = stub.put(4096 * 4, &caps)?;
-    let no_ambient = [libc::PR_CAP_AMBIENT as u64, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0, 0, 0];
-    calls.push(Call::new("clearing ambient capabilities", libc::SYS_prctl, &no_ambient));
-    calls.push(Call::new("setting the capabilities", libc::SYS_capset, &[at, at + 8]));
+    let header = calls.put(&CapHeader { version: CAP_VERSION_3, pid: 0 });
+    let data = calls.put(&[0, 32].map(|shift| CapData {
+        effective: (want.cap_effective >> shift) as u32,
+        permitted: (want.cap_permitted >> shift) as u32,
+        inheritable: (want.cap_inheritable >> shift) as u32,
+    }));
+    let no_ambient = args![libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0];
+    calls.call("clearing ambient capabilities", libc::SYS_prctl, no_ambient);
+    calls.call("setting the capabilities", libc::SYS_capset, args![header, data]);
     for cap in (0..=CAP_LAST).filter(|c| want.cap_ambient & (1 << c) != 0) {
-        let args = [libc::PR_CAP_AMBIENT as u64, libc::PR_CAP_AMBIENT_RAISE as u64, cap, 0, 0];
-        calls.push(Call::new(format!("raising ambient capability {cap}"), libc::SYS_prctl, &args));
+        let args = args![libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, cap, 0, 0];
+        calls.call(format!("raising ambient capability {cap}"), libc::SYS_prctl, args);
     }
-    stub.run_in(tid, &calls)?;
+    stub.make_in(tid, &calls)?;
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! File system context: current directory, root, umask.
 
-use std::os::unix::ffi::OsStrExt;
-
 use stasis_format::record::Fs;
 
 use crate::image::model::{Id, Tree};
@@ -9,7 +7,8 @@ use crate::kinds::fd::inodes;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::Status;
 use crate::refusal::Loss;
-use crate::tracee::stub::{Call, Stub};
+use crate::tracee::batch::{Batch, args};
+use crate::tracee::stub::Stub;
 
 /// Captures the context; returns the object it became.
 pub fn capture(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
@@ -28,30 +27,17 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
 
 /// Changes root and directory, and sets the umask.
 pub fn restore(stub: &mut Stub, tree: &Tree, fs: &Fs) -> Result<(), RestoreError> {
-    let mut calls = vec![Call::new("setting the umask", libc::SYS_umask, &[fs.umask.into()])];
+    let mut calls = Batch::new();
+    calls.call("setting the umask", libc::SYS_umask, args![fs.umask]);
     let root = tree.path_of(fs.root);
     if !root.is_empty() && root != b"/" {
-        let at = stub.put(0, &c_string(root))?;
-        calls.push(Call::new(
-            format!("changing the root to {}", root.escape_ascii()),
-            libc::SYS_chroot,
-            &[at],
-        ));
+        let at = calls.string(root);
+        calls.call(format!("changing the root to {}", root.escape_ascii()), libc::SYS_chroot, args![at]);
     }
     let cwd = tree.path_of(fs.cwd);
     let inside = cwd.strip_prefix(root).filter(|_| root != b"/").unwrap_or(cwd);
-    let at = stub.put(4096 * 2, &c_string(if inside.is_empty() { b"/" } else { inside }))?;
-    calls.push(Call::new(
-        format!("changing the directory to {}", cwd.escape_ascii()),
-        libc::SYS_chdir,
-        &[at],
-    ));
-    stub.run(&calls)?;
+    let at = calls.string(if inside.is_empty() { b"/" } else { inside });
+    calls.call(format!("changing the directory to {}", cwd.escape_ascii()), libc::SYS_chdir, args![at]);
+    stub.make(&calls)?;
     Ok(())
-}
-
-fn c_string(path: &[u8]) -> Vec<u8> {
-    let mut bytes = std::ffi::OsStr::from_bytes(path).as_bytes().to_vec();
-    bytes.push(0);
-    bytes
 }

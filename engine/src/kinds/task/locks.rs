@@ -8,13 +8,15 @@ use crate::image::model::Id;
 use crate::kinds::{Capture, RestoreError};
 use crate::procfs::LockKind;
 use crate::refusal::Loss;
-use crate::tracee::stub::{Call, Stub};
+use crate::sys::abi::Flock;
+use crate::tracee::batch::{Batch, args};
+use crate::tracee::stub::Stub;
 
 const POSIX: u32 = 1;
 const OFD: u32 = 2;
 const FLOCK: u32 = 3;
 
-const F_OFD_SETLK: u64 = 37;
+const F_OFD_SETLK: i32 = 37;
 
 /// Captures the locks that were seen through the descriptors of the process.
 pub fn capture(c: &mut Capture) -> Vec<Lock> {
@@ -50,32 +52,22 @@ pub fn capture(c: &mut Capture) -> Vec<Lock> {
 
 /// Takes the locks again; somebody else who has taken one meanwhile is an error that names the descriptor.
 pub fn restore(stub: &mut Stub, locks: &[Lock]) -> Result<(), RestoreError> {
+    let mut calls = Batch::new();
     for lock in locks {
-        let fd = u64::from(lock.fd);
         let what =
             format!("taking the file lock of descriptor {} again (has somebody else taken it?)", lock.fd);
-        let call = if lock.kind == FLOCK {
+        if lock.kind == FLOCK {
             let op = if lock.lock_type == 1 { libc::LOCK_EX } else { libc::LOCK_SH } | libc::LOCK_NB;
-            Call::new(what, libc::SYS_flock, &[fd, op as u64])
+            calls.call(what, libc::SYS_flock, args![lock.fd, op]);
         } else {
             let lock_type = if lock.lock_type == 1 { libc::F_WRLCK } else { libc::F_RDLCK };
-            let at = stub.put(0, &flock_bytes(lock_type as i16, lock.start, lock.len))?;
-            let command = if lock.kind == OFD { F_OFD_SETLK } else { libc::F_SETLK as u64 };
-            Call::new(what, libc::SYS_fcntl, &[fd, command, at])
-        };
-        stub.call(call)?;
+            let (lock_type, whence) = (lock_type as i16, libc::SEEK_SET as i16);
+            let range = Flock { lock_type, whence, start: lock.start, len: lock.len, ..Flock::default() };
+            let at = calls.put(&range);
+            let command = if lock.kind == OFD { F_OFD_SETLK } else { libc::F_SETLK };
+            calls.call(what, libc::SYS_fcntl, args![lock.fd, command, at]);
+        }
     }
+    stub.make(&calls)?;
     Ok(())
-}
-
-/// `struct flock` of fcntl(2) on 64-bit machines, from the start of the file.
-fn flock_bytes(lock_type: i16, start: u64, len: u64) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(32);
-    bytes.extend_from_slice(&lock_type.to_ne_bytes());
-    bytes.extend_from_slice(&(libc::SEEK_SET as i16).to_ne_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&start.to_ne_bytes());
-    bytes.extend_from_slice(&len.to_ne_bytes());
-    bytes.extend_from_slice(&[0; 8]);
-    bytes
 }

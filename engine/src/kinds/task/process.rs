@@ -9,6 +9,8 @@ use crate::image::model::{TaskState, Tree, ZOMBIE};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::{self, Status};
 use crate::refusal::Loss;
+use crate::sys::abi::Rlimit64;
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::{Call, Stub};
 use crate::tree::seize::Zombie;
 
@@ -167,29 +169,31 @@ pub fn raise_rlimits(stub: &mut Stub) -> Result<(), RestoreError> {
         Resource::RLIMIT_STACK,
         Resource::RLIMIT_SIGPENDING,
     ];
-    let mut calls = Vec::new();
-    for (i, resource) in raised.into_iter().enumerate() {
+    let mut calls = Batch::new();
+    for resource in raised {
         let Ok((_, hard)) = getrlimit(resource) else { continue };
-        let place = stub.put(i as u64 * 16, &[hard.to_ne_bytes(), hard.to_ne_bytes()].concat())?;
-        let args = [0, resource as u64, place, 0];
-        calls.push(Call::new("raising a limit", libc::SYS_prlimit64, &args));
+        let limit = calls.put(&Rlimit64 { cur: hard, max: hard });
+        calls.call("raising a limit", libc::SYS_prlimit64, args![0, resource as u32, limit, 0]);
     }
-    stub.run(&calls)?;
+    stub.make(&calls)?;
     Ok(())
 }
 
 /// Sets the resource limits. Raising a hard limit needs CAP_SYS_RESOURCE: without it ours is kept and said so.
 pub fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), RestoreError> {
+    let mut calls = Batch::new();
+    let mut set = Vec::with_capacity(limits.len());
     for limit in limits {
-        let bytes = [limit.rlim_cur.to_ne_bytes(), limit.rlim_max.to_ne_bytes()].concat();
-        let at = stub.put(0, &bytes)?;
+        let at = calls.put(&Rlimit64 { cur: limit.rlim_cur, max: limit.rlim_max });
         let name =
             RESOURCES.iter().find(|(n, _)| *n == u64::from(limit.resource)).map_or("a limit", |(_, n)| n);
-        let call =
-            Call::new(format!("setting {name}"), libc::SYS_prlimit64, &[0, limit.resource.into(), at, 0]);
-        if stub.call(call.forgiving(&[libc::EPERM]))? != 0 {
-            tracing::warn!("{name} stays as it is here: raising it to what it was needs CAP_SYS_RESOURCE");
-        }
+        let args = args![0, limit.resource, at, 0];
+        let call = calls.forgiving(format!("setting {name}"), libc::SYS_prlimit64, args, &[libc::EPERM]);
+        set.push((call, name));
+    }
+    let done = stub.make(&calls)?;
+    for (_, name) in set.into_iter().filter(|(call, _)| done.result(*call) != 0) {
+        tracing::warn!("{name} stays as it is here: raising it to what it was needs CAP_SYS_RESOURCE");
     }
     Ok(())
 }

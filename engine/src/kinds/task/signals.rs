@@ -6,8 +6,10 @@ use super::borrow::words;
 use crate::image::model::Id;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::Status;
+use crate::sys::abi::Action;
 use crate::sys::ptrace;
-use crate::tracee::stub::{Call, Stub};
+use crate::tracee::batch::{Batch, args};
+use crate::tracee::stub::Stub;
 
 /// Length of the kernel's `struct sigaction` on x86-64: handler, flags, restorer, mask.
 const ACTION_LEN: usize = 32;
@@ -50,34 +52,32 @@ pub fn capture_pending(tid: i32, shared: bool) -> Result<Vec<Sigpending>, Captur
 
 /// Installs the actions. SIGTRAP's comes from [`trap_action`], because the series of calls end with that signal.
 pub fn restore_actions(stub: &mut Stub, actions: &[Sigaction]) -> Result<(), RestoreError> {
-    let mut bytes = Vec::new();
-    let mut calls = Vec::new();
+    let mut calls = Batch::new();
     // Ours were inherited: all to the default first.
-    let zero = stub.put(0, &[0u8; ACTION_LEN])?;
-    for signo in (1..=64u64).filter(|s| ![libc::SIGKILL as u64, libc::SIGSTOP as u64].contains(s)) {
-        calls.push(Call::new("resetting a signal", libc::SYS_rt_sigaction, &[signo, zero, 0, SIGSET_LEN]));
+    let default = calls.put(&Action::default());
+    for signo in (1..=64).filter(|s| ![libc::SIGKILL, libc::SIGSTOP].contains(s)) {
+        let args = args![signo, default, 0, SIGSET_LEN];
+        calls.call("resetting a signal", libc::SYS_rt_sigaction, args);
     }
     for a in actions.iter().filter(|a| a.signo != libc::SIGTRAP as u32) {
-        let at = stub.scratch() + 64 + bytes.len() as u64;
-        bytes.extend(action_bytes(a));
-        let what = format!("setting the action of signal {}", a.signo);
-        calls.push(Call::new(what, libc::SYS_rt_sigaction, &[a.signo.into(), at, 0, SIGSET_LEN]));
+        set_action(&mut calls, a);
     }
-    stub.put(64, &bytes)?;
-    stub.run(&calls)?;
+    stub.make(&calls)?;
     Ok(())
 }
 
-fn action_bytes(a: &Sigaction) -> Vec<u8> {
-    [a.handler, a.flags, a.restorer, a.mask].iter().flat_map(|w| w.to_ne_bytes()).collect()
+fn set_action(calls: &mut Batch, a: &Sigaction) {
+    let at = calls.put(&Action { handler: a.handler, flags: a.flags, restorer: a.restorer, mask: a.mask });
+    let what = format!("setting the action of signal {}", a.signo);
+    calls.call(what, libc::SYS_rt_sigaction, args![a.signo, at, 0, SIGSET_LEN]);
 }
 
 /// The call that sets SIGTRAP's action, to be made by itself after all series.
-pub fn trap_action(stub: &Stub, actions: &[Sigaction]) -> Result<Option<Call>, RestoreError> {
-    let Some(a) = actions.iter().find(|a| a.signo == libc::SIGTRAP as u32) else { return Ok(None) };
-    let at = stub.put(0, &action_bytes(a))?;
-    let args = [a.signo.into(), at, 0, SIGSET_LEN];
-    Ok(Some(Call::new("setting the action of SIGTRAP", libc::SYS_rt_sigaction, &args)))
+pub fn trap_action(actions: &[Sigaction]) -> Option<Batch> {
+    let action = actions.iter().find(|a| a.signo == libc::SIGTRAP as u32)?;
+    let mut call = Batch::new();
+    set_action(&mut call, action);
+    Some(call)
 }
 
 /// Queues pending signals again. A process may send itself any siginfo, even the kernel's (rt_sigqueueinfo(2)).
@@ -89,15 +89,16 @@ pub fn restore_pending(
     shared: bool,
 ) -> Result<(), RestoreError> {
     let (pid, own_tid) = own;
+    let mut calls = Batch::new();
     for p in list {
-        let at = stub.put(0, &p.siginfo)?;
+        let at = calls.put(p.siginfo.as_slice());
         let what = format!("queueing pending signal {}", p.signo);
-        let call = if shared {
-            Call::new(what, libc::SYS_rt_sigqueueinfo, &[pid.into(), p.signo.into(), at])
+        if shared {
+            calls.call(what, libc::SYS_rt_sigqueueinfo, args![pid, p.signo, at]);
         } else {
-            Call::new(what, libc::SYS_rt_tgsigqueueinfo, &[pid.into(), own_tid.into(), p.signo.into(), at])
-        };
-        stub.run_in(tid, &[call])?;
+            calls.call(what, libc::SYS_rt_tgsigqueueinfo, args![pid, own_tid, p.signo, at]);
+        }
     }
+    stub.make_in(tid, &calls)?;
     Ok(())
 }

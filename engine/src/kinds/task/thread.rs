@@ -3,6 +3,7 @@
 use std::io;
 
 use stasis_format::record::Thread;
+use zerocopy::IntoBytes;
 
 use super::borrow::words;
 use super::creds;
@@ -12,8 +13,10 @@ use crate::image::model::ThreadState;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs;
 use crate::refusal::Loss;
+use crate::sys::abi::{SchedAttr, Stack};
 use crate::sys::kcmp::{self, Shared};
 use crate::sys::{process, ptrace, sched, vm};
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::{Call, Stub};
 
 const SS_DISABLE: u32 = 2;
@@ -163,49 +166,35 @@ fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<(), CaptureEr
 
 /// Gives a new thread everything but registers, credentials and pending signals.
 pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
-    let comm = stub.put(0, &t.comm)?;
-    let mut calls = vec![
-        Call::new("naming a thread", libc::SYS_prctl, &[libc::PR_SET_NAME as u64, comm, 0, 0, 0]),
-        Call::new("set_tid_address", libc::SYS_set_tid_address, &[t.clear_child_tid]),
-        Call::new("timer slack", libc::SYS_prctl, &[libc::PR_SET_TIMERSLACK as u64, t.timer_slack, 0, 0, 0]),
-        Call::new("personality", libc::SYS_personality, &[t.personality.into()]),
-    ];
+    let mut calls = Batch::new();
+    let comm = calls.put(&t.comm);
+    calls.call("naming a thread", libc::SYS_prctl, args![libc::PR_SET_NAME, comm, 0, 0, 0]);
+    calls.call("set_tid_address", libc::SYS_set_tid_address, args![t.clear_child_tid]);
+    calls.call("timer slack", libc::SYS_prctl, args![libc::PR_SET_TIMERSLACK, t.timer_slack, 0, 0, 0]);
+    calls.call("personality", libc::SYS_personality, args![t.personality]);
     if t.robust_list != 0 {
-        calls.push(Call::new("robust list", libc::SYS_set_robust_list, &[t.robust_list, t.robust_list_len]));
+        calls.call("robust list", libc::SYS_set_robust_list, args![t.robust_list, t.robust_list_len]);
     }
-    let mut stack = t.ss_sp.to_ne_bytes().to_vec();
     // A thread that runs on its alternate stack cannot say so itself; the kernel finds out by the stack pointer.
     let flags = if t.ss_size == 0 { SS_DISABLE } else { t.ss_flags & !1 };
-    stack.extend_from_slice(&u64::from(flags).to_ne_bytes());
-    stack.extend_from_slice(&t.ss_size.to_ne_bytes());
-    let at = stub.put(64, &stack)?;
-    calls.push(Call::new("alternate signal stack", libc::SYS_sigaltstack, &[at, 0]));
+    let stack = calls.put(&Stack { sp: t.ss_sp, flags, pad: 0, size: t.ss_size });
+    calls.call("alternate signal stack", libc::SYS_sigaltstack, args![stack, 0]);
     if t.rseq != 0 {
-        let args = [t.rseq, t.rseq_len.into(), 0, t.rseq_sig.into()];
-        calls.push(Call::new("registering rseq", libc::SYS_rseq, &args));
+        calls.call("registering rseq", libc::SYS_rseq, args![t.rseq, t.rseq_len, 0, t.rseq_sig]);
     }
-    let mask = stub.put(4096, &t.affinity)?;
     // Processors that this host does not have are no reason to fail; none of them is (EINVAL), and then any will do.
-    calls.push(
-        Call::new("CPU affinity", libc::SYS_sched_setaffinity, &[0, t.affinity.len() as u64, mask])
-            .forgiving(&[libc::EINVAL]),
-    );
-    calls.push(
-        Call::new("I/O priority", libc::SYS_ioprio_set, &[1, 0, t.ioprio.into()]).forgiving(&[libc::EPERM]),
-    );
-    let attr = stub.put(128, &sched_attr(t))?;
+    let mask = calls.put(t.affinity.as_slice());
+    let affinity = args![0, t.affinity.len(), mask];
+    calls.forgiving("CPU affinity", libc::SYS_sched_setaffinity, affinity, &[libc::EINVAL]);
+    calls.forgiving("I/O priority", libc::SYS_ioprio_set, args![1, 0, t.ioprio], &[libc::EPERM]);
     // Policies other than SCHED_OTHER and SCHED_BATCH leave the nice value alone, so it is set by itself.
-    let nice = Call::new("nice value", libc::SYS_setpriority, &[0, 0, t.nice as u64]);
-    calls.push(nice);
-    calls.push(Call::new("scheduling", libc::SYS_sched_setattr, &[0, attr, 0]));
+    calls.call("nice value", libc::SYS_setpriority, args![0, 0, t.nice]);
+    let attr = calls.put(&sched_attr(t));
+    calls.call("scheduling", libc::SYS_sched_setattr, args![0, attr, 0]);
     if t.no_new_privs != 0 {
-        calls.push(Call::new(
-            "no_new_privs",
-            libc::SYS_prctl,
-            &[libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0],
-        ));
+        calls.call("no_new_privs", libc::SYS_prctl, args![libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]);
     }
-    stub.run_in(tid, &calls)?;
+    stub.make_in(tid, &calls)?;
     Ok(())
 }
 
@@ -217,7 +206,7 @@ pub fn tell_libc(stub: &Stub, t: &Thread, old: u32) {
         return;
     }
     if u32::from_ne_bytes(word) == old
-        && let Err(error) = stub.write(t.clear_child_tid, &t.tid.to_ne_bytes())
+        && let Err(error) = stub.write(t.clear_child_tid, t.tid.as_bytes())
     {
         tracing::debug!(tid = t.tid, %error, "the C library keeps an old thread id");
     }
@@ -230,25 +219,24 @@ pub fn restore_death_signal(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(),
     Ok(())
 }
 
-/// `struct sched_attr` of sched_setattr(2).
-fn sched_attr(t: &Thread) -> Vec<u8> {
+fn sched_attr(t: &Thread) -> SchedAttr {
     // SCHED_FLAG_RESET_ON_FORK, RECLAIM, DL_OVERRUN: what a policy itself can set.
     const SETTABLE: u32 = 0x7;
     // SCHED_FLAG_UTIL_CLAMP_MIN and MAX, when they are not the default.
     let clamp =
         if t.sched_util_min != 0 || (t.sched_util_max != 0 && t.sched_util_max != 1024) { 0x60 } else { 0 };
-    let flags = u64::from(t.sched_flags & SETTABLE | clamp);
-    let mut bytes = 56u32.to_ne_bytes().to_vec();
-    bytes.extend_from_slice(&t.sched_policy.to_ne_bytes());
-    bytes.extend_from_slice(&flags.to_ne_bytes());
-    bytes.extend_from_slice(&t.nice.to_ne_bytes());
-    bytes.extend_from_slice(&t.sched_priority.to_ne_bytes());
-    for word in [t.sched_runtime, t.sched_deadline, t.sched_period] {
-        bytes.extend_from_slice(&word.to_ne_bytes());
+    SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        policy: t.sched_policy,
+        flags: u64::from(t.sched_flags & SETTABLE | clamp),
+        nice: t.nice,
+        priority: t.sched_priority,
+        runtime: t.sched_runtime,
+        deadline: t.sched_deadline,
+        period: t.sched_period,
+        util_min: t.sched_util_min,
+        util_max: t.sched_util_max,
     }
-    bytes.extend_from_slice(&t.sched_util_min.to_ne_bytes());
-    bytes.extend_from_slice(&t.sched_util_max.to_ne_bytes());
-    bytes
 }
 
 /// Has a thread that was taken in a relative sleep go to sleep again for what was left of it, so that its final

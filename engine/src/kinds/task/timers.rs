@@ -5,7 +5,8 @@ use stasis_format::record::{Itimer, PosixTimer};
 use super::borrow::words;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs;
-use crate::sys::vm;
+use crate::sys::abi::{Itimerspec, Itimerval, Sigevent, Timespec};
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::{Call, Stub};
 
 const NANOS: u64 = 1_000_000_000;
@@ -96,21 +97,20 @@ pub fn restore_posix(stub: &mut Stub, timers: &[PosixTimer]) -> Result<(), Resto
 }
 
 fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreError> {
-    // struct sigevent: value, signo, notify, tid.
-    let mut event = t.sigev_value.to_ne_bytes().to_vec();
-    for word in [t.signo, t.notify, t.tid] {
-        event.extend_from_slice(&word.to_ne_bytes());
-    }
-    event.resize(64, 0);
-    let at = stub.put(0, &event)?;
+    let mut calls = Batch::new();
+    let event = calls.put(&Sigevent {
+        value: t.sigev_value,
+        signo: t.signo,
+        notify: t.notify,
+        tid: t.tid,
+        ..Sigevent::default()
+    });
+    // The kernel reads the one that is wanted there, and writes the one that it gave.
+    let id = calls.exchanged(&t.timer_id);
+    let what = format!("creating timer {}", t.timer_id);
+    calls.call(what, libc::SYS_timer_create, args![t.clockid, event, id]);
     for _ in 0..MAX_TRIES {
-        let id_at = stub.put(64, &t.timer_id.to_ne_bytes())?;
-        let what = format!("creating timer {}", t.timer_id);
-        stub.call(Call::new(what, libc::SYS_timer_create, &[t.clockid as u64, at, id_at]))?;
-        let mut got = [0u8; 4];
-        vm::read_exact_at(stub.pid, id_at, &mut got)
-            .map_err(RestoreError::io("reading a timer's identifier"))?;
-        let got = u32::from_ne_bytes(got);
+        let got: u32 = stub.make(&calls)?.read(id);
         if got == t.timer_id {
             return Ok(());
         }
@@ -124,26 +124,34 @@ fn create(stub: &mut Stub, t: &PosixTimer, by_id: bool) -> Result<(), RestoreErr
 
 /// Stops the interval timers, which outlive an execve(2).
 pub fn disarm(stub: &mut Stub) -> Result<(), RestoreError> {
-    let never = stub.put(0, &[0; 32])?;
-    let stop = |which: u64| Call::new("stopping an interval timer", libc::SYS_setitimer, &[which, never, 0]);
-    stub.run(&[stop(0), stop(1), stop(2)])?;
+    let mut calls = Batch::new();
+    let never = calls.put(&Itimerval::default());
+    for which in 0..3 {
+        calls.call("stopping an interval timer", libc::SYS_setitimer, args![which, never, 0]);
+    }
+    stub.make(&calls)?;
     Ok(())
 }
 
 /// Arms all timers, as the last thing before the process runs. The leader makes the calls.
 pub fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
+    let mut calls = Batch::new();
     for t in itimers {
         let value = if t.value == 0 { t.interval } else { t.value };
-        let micros = (value % NANOS / 1000).max(u64::from(value < NANOS));
-        let words = [t.interval / NANOS, t.interval % NANOS / 1000, value / NANOS, micros];
-        let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
-        stub.call(Call::new("arming an interval timer", libc::SYS_setitimer, &[t.which.into(), at, 0]))?;
+        let at = calls.put(&Itimerval {
+            interval_sec: t.interval / NANOS,
+            interval_usec: t.interval % NANOS / 1000,
+            value_sec: value / NANOS,
+            value_usec: (value % NANOS / 1000).max(u64::from(value < NANOS)),
+        });
+        calls.call("arming an interval timer", libc::SYS_setitimer, args![t.which, at, 0]);
     }
     for t in posix.iter().filter(|t| t.value != 0) {
-        let words = [t.interval / NANOS, t.interval % NANOS, t.value / NANOS, t.value % NANOS];
-        let at = stub.put(0, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())?;
-        let args = [t.timer_id.into(), 0, at, 0];
-        stub.call(Call::new(format!("arming timer {}", t.timer_id), libc::SYS_timer_settime, &args))?;
+        let time = |nanos: u64| Timespec { sec: nanos / NANOS, nsec: nanos % NANOS };
+        let at = calls.put(&Itimerspec { interval: time(t.interval), value: time(t.value) });
+        let what = format!("arming timer {}", t.timer_id);
+        calls.call(what, libc::SYS_timer_settime, args![t.timer_id, 0, at, 0]);
     }
+    stub.make(&calls)?;
     Ok(())
 }
