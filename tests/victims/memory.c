@@ -1,5 +1,6 @@
 /* Memory: every way to map, every flag that smaps shows, and what is in the pages. */
 #include "victim.h"
+#include <linux/prctl.h>
 #include <sys/auxv.h>
 
 #ifndef MADV_GUARD_INSTALL
@@ -228,6 +229,37 @@ KIND(manyvmas, "20,000 mappings, every second one written to and made read-only"
 		ssize_t got = read(zero, area + i * PAGE + 128, 8);
 		CHECK(i % 2 ? got == 8 : got == -1 && errno == EFAULT, "the rights of mapping %zu", i);
 	}
+}
+
+/* Names that the kernel shows for areas, one after the other. */
+static size_t names_of_areas(char *out)
+{
+	static char text[16 << 20];
+	size_t n = slurp("/proc/self/maps", text, sizeof(text)), length = 0;
+	for (char *at = text; (at = memchr(at, '[', text + n - at)); at++)
+		if (!strncmp(at, "[anon:stasis-", 13)) {
+			size_t line = strcspn(at, "\n");
+			memcpy(out + length, at, line);
+			length += line;
+		}
+	return length;
+}
+
+KIND(areanames, "12,000 areas, each with a name of 79 characters")
+{
+	enum { AREAS = 12000, LONGEST = 79 };
+	static char before[AREAS * 128], after[AREAS * 128], name[LONGEST + 1];
+	char *area = map(NULL, (size_t)AREAS * PAGE, RW, ANON, -1);
+	for (size_t i = 0; i < AREAS; i++) {
+		snprintf(name, sizeof(name), "stasis-%072zu", i);
+		if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, area + i * PAGE, PAGE, name) == -1)
+			skip("this kernel knows no names of areas");
+	}
+	size_t length = names_of_areas(before);
+	CHECK_EQ(length, (size_t)AREAS * (LONGEST + sizeof("[anon:]") - 1), "the length of all names");
+	ready_and_wait();
+	CHECK_EQ(names_of_areas(after), length, "the length of all names");
+	CHECK(!memcmp(before, after, length), "the names of areas differ");
 }
 
 static long resident_kb(void)

@@ -174,6 +174,21 @@ KIND(nobody, "another user with four groups and no capabilities (needs root to s
 	CHECK(open("/etc/shadow", O_RDONLY) == -1, "it can read what only root may");
 }
 
+KIND(manygroups, "6,000 supplementary groups (needs root to set up)")
+{
+	enum { GROUPS = 6000 };
+	static gid_t before[GROUPS], after[GROUPS];
+	if (geteuid() != 0)
+		skip("only root can join groups");
+	for (int i = 0; i < GROUPS; i++)
+		before[i] = 1000 + 3 * i;
+	MUST(setgroups(GROUPS, before));
+	ready_and_wait();
+	CHECK_EQ(MUST(getgroups(GROUPS, after)), GROUPS, "the number of groups");
+	for (int i = 0; i < GROUPS; i++)
+		CHECK_EQ(after[i], before[i], "a group");
+}
+
 KIND(mixeduser, "different real, effective, saved and file-system ids (needs root to set up)")
 {
 	if (geteuid() != 0)

@@ -3,8 +3,9 @@
 use stasis_format::record::Creds;
 
 use crate::image::model::{Id, Tree};
-use crate::kinds::{CaptureError, RestoreError};
+use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::Status;
+use crate::refusal::Loss;
 use crate::sys::abi::{CapData, CapHeader};
 use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::Stub;
@@ -12,6 +13,21 @@ use crate::tracee::stub::Stub;
 /// Highest capability that a 64-bit set could hold; the kernel says EINVAL to those it does not know.
 const CAP_LAST: u64 = 63;
 const CAP_VERSION_3: u32 = 0x2008_0522;
+
+/// Most supplementary groups that a record takes beside all else; the kernel allows 65,536.
+const MAX_GROUPS: usize = (stasis_format::limits::MAX_PAYLOAD - 256) / size_of::<u32>();
+
+/// Reasons to refuse: more groups than an image can hold.
+pub fn survey(c: &mut Capture, status: &Status) {
+    let count = status.groups.len();
+    let what = format!("it has {count} supplementary groups, of which an image holds {MAX_GROUPS}");
+    let pid = c.target.pid;
+    // Threads mostly have the same ones.
+    let is_said = c.survey.reasons.iter().any(|reason| reason.pid == pid && reason.what == what);
+    if count > MAX_GROUPS && !is_said {
+        c.survey.refuse(Loss::Attribute, pid, what, "give it fewer");
+    }
+}
 
 /// The credentials of a thread; the same ones are one object.
 pub fn capture(tree: &mut Tree, status: &Status, securebits: u32) -> Result<Id, CaptureError> {

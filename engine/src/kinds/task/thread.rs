@@ -67,6 +67,7 @@ pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureErro
     inside(c, index, &mut thread)?;
     let securebits =
         c.target.call(index, libc::SYS_prctl, [libc::PR_GET_SECUREBITS as u64, 0, 0, 0, 0, 0])?;
+    creds::survey(c, &status);
     thread.creds = creds::capture(c.tree, &status, securebits.max(0) as u32)?;
     if status.seccomp != 0 {
         // Already refused for the process as a whole, see the task's survey.
