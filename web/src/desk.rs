@@ -123,7 +123,11 @@ impl<S: ReadAt + Clone> Desk<S> {
                 Ok((Reply::Bytes { space, offset, held }, Some(bytes)))
             }
             Request::Task { id } => plain(Reply::Task(Box::new(session.task(id)?))),
-            Request::Map { mm } => plain(Reply::Map(session.map(mm)?)),
+            Request::Map { mm, whole } => {
+                let map = if whole { session.map(mm)? } else { session.outline(mm)? };
+                let bytes = crate::areas::pack(&map.areas);
+                Ok((Reply::Map(crate::proto::Map { areas: Vec::new(), ..map }), Some(bytes)))
+            }
             Request::Search { pattern, text, scope } => {
                 self.hunt = Some(Hunt::Search(Search::new(pattern, text, scope)));
                 self.hunt(now)

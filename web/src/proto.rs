@@ -3,6 +3,7 @@
 #![allow(missing_docs)] // The fields are what the page shows under the same names.
 
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// Bytes of the file, or of the memory of an object by address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,8 +123,9 @@ pub enum Request {
     Bytes { space: Space, offset: u64, len: u32 },
     /// All about a task, by its object.
     Task { id: u32 },
-    /// Areas of an address space, by its object.
-    Map { mm: u32 },
+    /// Areas of an address space, by its object; not `whole` at once, without what the image holds of them, for which
+    /// all extents have to be read.
+    Map { mm: u32, whole: bool },
     /// Starts a search; `text` is the pattern as a person reads it, if it is text.
     Search { pattern: Vec<u8>, text: Option<String>, scope: Scope },
     /// Starts to list the printable strings of a region that have at least so many bytes and contain this text.
@@ -394,23 +396,26 @@ pub struct Fd {
     pub shared: Vec<String>,
 }
 
-/// An address space.
+/// An address space; its areas go along as bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Map {
     pub mm: u32,
+    /// Whether it is known how much of each area the image holds, or only what the areas say of themselves.
+    pub whole: bool,
+    #[serde(skip)]
     pub areas: Vec<Area>,
 }
 
 /// One area.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Area {
     pub offset: u64,
     pub start: u64,
     pub end: u64,
-    pub prot: String,
+    pub prot: Rc<str>,
     pub shared: bool,
-    pub kind: String,
-    pub name: String,
+    pub kind: Rc<str>,
+    pub name: Rc<str>,
     pub resident: u64,
     pub stored: u64,
     pub zero: u64,
@@ -419,7 +424,28 @@ pub struct Area {
     /// First address whose page the image holds.
     pub first: Option<u64>,
     /// Other processes that see the same memory.
-    pub with: Option<String>,
+    pub with: Option<Rc<str>>,
+}
+
+impl Default for Area {
+    fn default() -> Self {
+        let none: Rc<str> = "".into();
+        Self {
+            offset: 0,
+            start: 0,
+            end: 0,
+            prot: none.clone(),
+            shared: false,
+            kind: none.clone(),
+            name: none,
+            resident: 0,
+            stored: 0,
+            zero: 0,
+            from_file: 0,
+            first: None,
+            with: None,
+        }
+    }
 }
 
 /// Something found.

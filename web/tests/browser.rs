@@ -163,7 +163,7 @@ fn every_cut_and_every_flipped_bit_is_answered() {
         }
         for task in &opened.tasks {
             let _ = ask(&mut desk, &Request::Task { id: task.id });
-            let _ = ask(&mut desk, &Request::Map { mm: task.mm });
+            let _ = ask(&mut desk, &Request::Map { mm: task.mm, whole: true });
         }
     }
 }

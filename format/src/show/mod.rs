@@ -155,14 +155,21 @@ pub fn nanos(nanos: u64) -> String {
     }
 }
 
-/// Bytes as text: what is not valid UTF-8 or is a control character appears as `\xNN`, a backslash doubled.
+/// Characters that turn the direction of text round (Unicode Bidirectional Algorithm, UAX 9): a name with one of them
+/// looks like another, and what stands behind it moves.
+pub fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Bytes as text: what is not valid UTF-8, is a control character or turns the text round appears as `\xNN`, a
+/// backslash doubled.
 pub fn escape(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => out.push_str("\\\\"),
-                c if c.is_control() => {
+                c if c.is_control() || turns_text(c) => {
                     let mut utf8 = [0; 4];
                     c.encode_utf8(&mut utf8).bytes().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
                 }
@@ -202,6 +209,7 @@ mod tests {
     fn bytes_that_are_no_text_show() {
         assert_eq!(escape(b"a\\b\x07\xff\xfe\xc3\xa9\n"), "a\\\\b\\x07\\xff\\xfe\u{e9}\\x0a");
         assert_eq!(escape("\u{85}".as_bytes()), "\\xc2\\x85");
+        assert_eq!(escape("a\u{202e}gpj.b".as_bytes()), "a\\xe2\\x80\\xaegpj.b", "text is not turned round");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub fn source() -> Option<Result<(String, String), String>> {
     let path = url.pathname();
     let name = path.rsplit('/').next().unwrap_or(&path);
     let name = js_sys::decode_uri_component(name).map_or_else(|_| name.to_owned(), String::from);
-    Some(Ok((url.href(), name)))
+    Some(Ok((url.href(), stasis_format::show::escape(name.as_bytes()))))
 }
 
 /// Fetches the examples.

@@ -3,7 +3,7 @@
 use super::link::{Link, act, chosen, offset};
 use crate::proto::{Change, Comparison};
 use crate::state::{State, compare, memory};
-use crate::text::size;
+use crate::text::{counted, grouped, size};
 use yew::{Html, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
@@ -29,7 +29,7 @@ pub fn view(state: &State, link: &Link) -> Html {
 fn result(comparison: &Comparison, link: &Link) -> Html {
     html! {
         <div class="differences">
-            <h3 id="compared">{ format!("{}: {} records are the same, {} differ", comparison.name, comparison.same, comparison.changes.len() as u64 + comparison.dropped) }</h3>
+            <h3 id="compared">{ compared(comparison) }</h3>
             <table hidden={comparison.areas.is_empty()}>
                 <thead><tr><th>{ "Area" }</th><th>{ "Pages changed" }</th><th>{ "First" }</th></tr></thead>
                 <tbody>{ for comparison.areas.iter().map(|area| html! {
@@ -40,6 +40,15 @@ fn result(comparison: &Comparison, link: &Link) -> Html {
             <ul class="changes">{ for comparison.changes.iter().map(|change| self::change(change, link)) }</ul>
         </div>
     }
+}
+
+/// `b.img: 1 record is the same, 2 differ`.
+fn compared(comparison: &Comparison) -> String {
+    let differ = comparison.changes.len() as u64 + comparison.dropped;
+    let same = counted(comparison.same, "record");
+    let verb = if comparison.same == 1 { "is" } else { "are" };
+    let verb_too = if differ == 1 { "differs" } else { "differ" };
+    format!("{}: {same} {verb} the same, {} {verb_too}", comparison.name, grouped(differ))
 }
 
 fn change(change: &Change, link: &Link) -> Html {

@@ -69,7 +69,7 @@ pub fn view(state: &State, link: &Link) -> Html {
                     <div class="window" role="rowgroup">{ for rows.map(|row| self::row(state, row)) }</div>
                 </div>
             </div>
-            { inspector(state) }
+            { super::inspector::view(state, link) }
         </section>
     }
 }
@@ -127,30 +127,5 @@ fn row(state: &State, row: u64) -> Html {
                 html! { <span {class} aria-hidden="true" data-at={at.to_string()}>{ c }</span> }
             }) }</span>
         </div>
-    }
-}
-
-/// The bytes at the cursor as numbers.
-fn inspector(state: &State) -> Html {
-    let view = &state.hex;
-    let bytes: Vec<u8> =
-        (0..8).map_while(|n| state.blocks.byte(view.space, view.cursor.checked_add(n)?)?).collect();
-    let number =
-        |len: usize| bytes.get(..len).map(|part| part.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b)));
-    let signed = |n: u64, bits: u32| ((n << (64 - bits)) as i64) >> (64 - bits);
-    let fact = |name: &str, len: usize| {
-        let text = number(len).map_or_else(
-            || "–".to_owned(),
-            |n| {
-                let signed = signed(n, len as u32 * 8);
-                if signed < 0 { format!("{n} ({signed})") } else { n.to_string() }
-            },
-        );
-        html! { <div><dt>{ name }</dt><dd class="mono">{ text }</dd></div> }
-    };
-    html! {
-        <dl class="inspector" aria-label="Bytes at the cursor">
-            { fact("u8", 1) }{ fact("u16", 2) }{ fact("u32", 4) }{ fact("u64", 8) }
-        </dl>
     }
 }

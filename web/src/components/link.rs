@@ -43,7 +43,8 @@ pub struct Chosen {
 impl Chosen {
     /// A file of this machine.
     pub fn file(file: web_sys::File, compare: bool) -> Self {
-        let name = file.name();
+        // What a file is called is as little to be trusted as what is in it.
+        let name = stasis_format::show::escape(file.name().as_bytes());
         Self { blob: file.into(), name, kernel: None, compare }
     }
 

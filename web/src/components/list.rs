@@ -9,11 +9,11 @@ use yew::{Callback, Html, html};
 /// Height of a row in pixels; the style sheet says the same.
 const ROW_PX: f64 = 32.0;
 /// Rows that exist: those of a large screen, and some on both sides.
-const ROWS: usize = 160;
+const ROWS: usize = 100;
 /// Rows above the first in sight that exist.
-const ABOVE: usize = 40;
+const ABOVE: usize = 16;
 /// Rows that are scrolled before others are made.
-const STEP: u32 = 15;
+const STEP: u32 = 8;
 
 /// The rows that exist, of so many, when this one is the first in sight.
 pub fn rows(total: usize, top: u32) -> Range<usize> {

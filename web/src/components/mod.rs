@@ -7,6 +7,7 @@ mod files;
 mod findings;
 mod goto;
 mod hexview;
+mod inspector;
 mod landing;
 mod link;
 mod list;

@@ -85,8 +85,7 @@ fn region(state: &State) -> String {
         Space::Memory(mm) => {
             let areas = state.memory.map.iter().filter(|map| map.mm == mm).flat_map(|map| &map.areas);
             let area = areas.into_iter().find(|area| area.start == hex.start);
-            let name =
-                area.map(|area| if area.name.is_empty() { area.kind.as_str() } else { area.name.as_str() });
+            let name = area.map(|area| if area.name.is_empty() { &*area.kind } else { &*area.name });
             format!("{} at {:#x}, {}", name.unwrap_or("memory"), hex.start, size(hex.len))
         }
     }

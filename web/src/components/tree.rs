@@ -4,6 +4,7 @@ use super::ends::ends;
 use super::link::{Link, act};
 use crate::proto::Row;
 use crate::state::{Scroll, State, TREE_ROW_PX, record, tree};
+use crate::text::counted;
 use wasm_bindgen::JsCast;
 use web_sys::{Event, KeyboardEvent};
 use yew::{Html, classes, html};
@@ -43,7 +44,7 @@ pub fn view(state: &State, link: &Link) -> Html {
     let active = selected.map(|node| format!("node-{node}"));
     html! {
         <section class="pane tree-pane" aria-label="Records">
-            <h2>{ "Records" }<small class="quiet">{ format!(" {} rows", state.tree.total) }</small></h2>
+            <h2>{ "Records" }<small class="quiet">{ format!(" {}", counted(state.tree.total.into(), "row")) }</small></h2>
             <div id="tree-scroll" class="scroll tree" role="tree" aria-label="Records" tabindex="0" aria-activedescendant={active}
                 onscroll={scrolled} onkeydown={keyed}>
                 <div class="stack" role="none">

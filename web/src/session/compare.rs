@@ -138,7 +138,7 @@ impl<S: ReadAt + Clone> Session<S> {
         let until = from.saturating_add(STEP).min(area.end);
         if from < until {
             // A page of no file that neither extent holds reads as zero.
-            let zero = |bytes: Option<Vec<u8>>| match area.kind == "file" {
+            let zero = |bytes: Option<Vec<u8>>| match &*area.kind == "file" {
                 true => bytes,
                 false => bytes.filter(|bytes| bytes.iter().any(|byte| *byte != 0)),
             };

@@ -145,17 +145,17 @@ impl<S: ReadAt + Clone> Session<S> {
         let mut found = Vec::new();
         for task in memories(tasks, here) {
             let spans = self.spans(task.mm)?;
-            let named = spans.iter().filter(|span| span.name == wanted || span.short() == wanted);
-            let first = named.clone().map(|span| span.offset).min().unwrap_or(0);
+            let named = spans.iter().filter(|span| span.is_called(wanted));
+            let first = named.clone().map(|span| span.vma.offset).min().unwrap_or(0);
             let address = |span: &super::spans::Span| {
                 // Without more than a name its beginning is meant, wherever in the file it begins.
                 let at = match prot {
-                    Some(prot) if prot != span.prot => return None,
+                    Some(prot) if prot != span.prot() => return None,
                     Some(_) => plus,
-                    None if plus == 0 => first.checked_sub(span.offset)?,
-                    None => plus.checked_sub(span.offset)?,
+                    None if plus == 0 => first.checked_sub(span.vma.offset)?,
+                    None => plus.checked_sub(span.vma.offset)?,
                 };
-                span.start.checked_add(at).filter(|address| *address < span.end)
+                span.vma.start.checked_add(at).filter(|address| *address < span.vma.end)
             };
             if let Some((span, address)) = named.into_iter().find_map(|span| Some((span, address(span)?))) {
                 let words = format!("{} of {}, at {address:#x}", span.words(address), name(task));

@@ -1,38 +1,50 @@
 //! Areas of an address space, and how much of each the image holds.
 
-use super::spans::prot;
 use super::{Result, Session, choice};
 use crate::proto::{Area, Map};
 use stasis_format::extent::runs_of;
 use stasis_format::header::Kind;
-use stasis_format::record::{Body, Extent, VMA_KINDS, Vma};
+use stasis_format::record::{Body, Extent, VMA_KINDS};
 use stasis_format::{Encoding, ReadAt, show};
+use std::collections::HashSet;
+use std::rc::Rc;
 
 /// MAP_SHARED of mmap(2).
 const MAP_SHARED: u32 = 1;
 
 impl<S: ReadAt + Clone> Session<S> {
-    /// The areas in ascending order.
-    pub fn map(&mut self, mm: u32) -> Result<Map> {
+    /// The areas in ascending order, with what they say of themselves.
+    pub fn outline(&mut self, mm: u32) -> Result<Map> {
         let sharing = self.sharing()?;
         let mut areas: Vec<Area> = Vec::new();
-        for (at, node) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Vma::KIND) {
-            let Some(Body::Vma(vma)) = self.body(at)? else { continue };
+        let mut names = Names::default();
+        for span in self.spans(mm)?.iter() {
+            let vma = &span.vma;
+            let is_shared = vma.flags & MAP_SHARED != 0;
+            let with = if is_shared { sharing.mappers(vma.inode, mm) } else { None };
             areas.push(Area {
-                offset: node.offset,
+                offset: span.at,
                 start: vma.start,
-                end: vma.end.max(vma.start),
-                prot: prot(vma.prot),
-                shared: vma.flags & MAP_SHARED != 0,
-                kind: choice(vma.kind, VMA_KINDS),
-                name: show::escape(&vma.name),
+                end: vma.end,
+                prot: names.shared(span.prot()),
+                shared: is_shared,
+                kind: names.shared(choice(vma.kind, VMA_KINDS)),
+                name: names.shared(show::escape(&vma.name)),
                 resident: vma.resident,
                 stored: vma.stored,
-                with: (vma.flags & MAP_SHARED != 0).then(|| sharing.mappers(vma.inode, mm)).flatten(),
+                with: with.map(Into::into),
                 ..Area::default()
             });
         }
-        areas.sort_by_key(|area| area.start);
+        for area in areas.iter_mut().filter(|area| &*area.kind == "file") {
+            area.from_file = (area.end - area.start).saturating_sub(area.stored);
+        }
+        Ok(Map { mm, whole: false, areas })
+    }
+
+    /// The same, with how much of each the image holds.
+    pub fn map(&mut self, mm: u32) -> Result<Map> {
+        let mut areas = self.outline(mm)?.areas;
         // Pages that were to be stored and are in no extent, or in one of zeros, read as zero.
         let mut held = vec![0u64; areas.len()];
         let mut lay = |start: u64, end: u64, is_zero: bool| {
@@ -62,13 +74,10 @@ impl<S: ReadAt + Clone> Session<S> {
             }
         }
         for (area, held) in areas.iter_mut().zip(held) {
-            if area.kind == "file" {
-                area.from_file = (area.end - area.start).saturating_sub(area.stored);
-            }
             area.zero = area.stored.saturating_sub(held);
             area.stored = held;
         }
-        Ok(Map { mm, areas })
+        Ok(Map { mm, whole: true, areas })
     }
 
     /// Runs of pages that an object has in the image: first address, the one behind, and whether they are zero.
@@ -80,5 +89,20 @@ impl<S: ReadAt + Clone> Session<S> {
             out.extend(runs_of(&extent).iter().map(|run| (run.start, run.end(), is_zero)));
         }
         Ok(out)
+    }
+}
+
+/// Names that are kept once each.
+#[derive(Default)]
+struct Names(HashSet<Rc<str>>);
+
+impl Names {
+    fn shared(&mut self, name: String) -> Rc<str> {
+        if let Some(known) = self.0.get(name.as_str()) {
+            return known.clone();
+        }
+        let name: Rc<str> = name.into();
+        self.0.insert(name.clone());
+        name
     }
 }

@@ -6,7 +6,7 @@ use stasis_format::ReadAt;
 use stasis_format::family::preorder;
 use stasis_format::fields::definition;
 use stasis_format::header::Kind;
-use stasis_format::record::{Body, Fd, Show, TASK_STATES, Task, Thread};
+use stasis_format::record::{Body, Fd, Show, TASK_STATES, Task, Thread, Vma};
 use stasis_format::sharing::{Shared, Sharing};
 use stasis_format::show;
 use std::rc::Rc;
@@ -56,8 +56,13 @@ impl<S: ReadAt + Clone> Session<S> {
             return Ok(known.clone());
         }
         let mut sharing = Sharing::default();
+        // Areas may be tens of thousands and are wanted otherwise, too.
+        for mm in self.mms.clone() {
+            self.spans(mm)?.iter().for_each(|span| sharing.vma(mm, &span.vma));
+        }
         for (at, node) in self.tree.nodes.iter().enumerate().filter(|_| self.rev == 2) {
-            if !refers(Kind(node.kind)) {
+            let kind = Kind(node.kind);
+            if !refers(kind) || kind == Vma::KIND {
                 continue;
             }
             if let Some(body) = self.body(at as u32)? {

@@ -5,7 +5,7 @@ use super::{MAX_ANSWER, Result, Session};
 use stasis_format::header::Kind;
 use stasis_format::limits::PAGE;
 use stasis_format::memory::{MemoryMap, Page};
-use stasis_format::record::{Body, Extent, Inode, Vma};
+use stasis_format::record::{Extent, Inode};
 use stasis_format::{IndexReader, ReadAt};
 
 /// Maps that are kept: a process has its own memory and a few shared pieces.
@@ -87,8 +87,8 @@ impl<S: ReadAt + Clone> Session<S> {
             return Ok(known.clone());
         }
         let mut windows = Vec::new();
-        for (at, _) in self.tree.of(mm).filter(|(_, node)| Kind(node.kind) == Vma::KIND) {
-            let Some(Body::Vma(vma)) = self.body(at)? else { continue };
+        for span in self.spans(mm)?.iter() {
+            let vma = &span.vma;
             if vma.inode != 0 && vma.start < vma.end && self.has_pages(vma.inode) {
                 let (start, end, inode, offset) = (vma.start, vma.end, vma.inode, vma.offset);
                 windows.push(Window { start, end, inode, offset });

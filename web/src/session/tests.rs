@@ -115,7 +115,7 @@ fn strings_of_a_region_are_listed_at_their_addresses_and_agree_with_the_search()
     let mut session = sleep();
     let task = session.opened().expect("can be shown").tasks.remove(0);
     let map = session.map(task.mm).expect("has memory");
-    let stack = map.areas.iter().find(|area| area.name == "[stack]").expect("has a stack");
+    let stack = map.areas.iter().find(|area| &*area.name == "[stack]").expect("has a stack");
     let space = Space::Memory(task.mm);
     let list = |text: &str| Strings::new(space, stack.start, stack.end - stack.start, 4, text);
     let all = hunt(&mut session, Hunt::Strings(list("")));
@@ -146,7 +146,7 @@ fn areas_tell_what_is_stored_what_is_zero_and_what_comes_from_the_file() {
         assert!(area.stored + area.zero + area.from_file <= area.end - area.start, "{area:?}");
         held += area.stored;
         assert_eq!(area.first.is_some(), area.stored > 0, "{area:?}");
-        let code = area.kind == "file" && area.prot == "r-x";
+        let code = &*area.kind == "file" && &*area.prot == "r-x";
         assert!(!code || area.from_file > 0, "code comes back from its file: {area:?}");
         if let Some(first) = area.first {
             let (_, pages) = session.bytes(Space::Memory(task.mm), first, 1).expect("can be read");

@@ -44,6 +44,7 @@ pub(super) fn going_on(state: &mut State, done: u64, total: u64, out: &mut Vec<C
 /// It is over.
 pub(super) fn compared(state: &mut State, comparison: Comparison) {
     if state.compare.running.take().is_some() {
+        state.chrome.error = None;
         let differ = comparison.changes.len() as u64 + comparison.dropped;
         state.chrome.said = format!("{}: {} differ", comparison.name, counted(differ, "record"));
         state.compare.result = Some(comparison);

@@ -36,6 +36,8 @@ pub enum Action {
     },
     /// The wheel went by so many rows.
     Wheel(i64),
+    /// Reads numbers at the cursor with their highest byte first, or last.
+    BigEndian(bool),
     /// Moves the cursor.
     Move(i64),
     /// Moves the cursor and selects what it passes.
@@ -71,6 +73,7 @@ pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) 
             out.push(Command::ScrollHex(state.hex.px()));
             state.ask_bytes(out);
         }
+        Action::BigEndian(big) => state.big_endian = big,
         Action::Move(by) => state.pick(state.hex.moved(by), false, out),
         Action::Extend(by) => {
             state.pick(state.hex.moved(by), true, out);

@@ -79,6 +79,7 @@ fn begin(state: &mut State, name: &str) {
         gallery: Gallery { filter: String::new(), ..last.gallery },
         places: places::Places { wanted: last.places.wanted, ..Default::default() },
         panes: last.panes,
+        big_endian: last.big_endian,
         hex: Hex { visible: last.hex.visible, ..Hex::default() },
         tree: tree::Tree { visible: last.tree.visible, ..Default::default() },
         ..State::default()

@@ -1,7 +1,7 @@
 //! The memory of the chosen process: its areas, and the strip that shows them to scale.
 
 use super::{Command, Hex, State, Zoom};
-use crate::proto::{Map, Space};
+use crate::proto::{Area, Map, Request, Space};
 
 /// Column by which areas are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,6 +32,12 @@ pub struct Memory {
     pub top: u32,
     /// Part of the strip that is shown: where it starts and how long it is, as shares of the whole.
     pub zoom: Zoom,
+    /// The areas that are listed, in their order, by their places in the map.
+    pub listed: Vec<u32>,
+    /// Where each area starts on the strip, and where the last one ends, as shares of the whole.
+    pub starts: Vec<f64>,
+    /// Bytes mapped, resident, stored, zero and from files.
+    pub sums: [u64; 5],
 }
 
 /// What happens.
@@ -85,9 +91,18 @@ pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) 
             state.places.jumped = true;
             state.show_address(mm, address, len, out);
         }
-        Action::Log(log) => memory.log = log,
-        Action::Sort(by) => memory.sort = by,
-        Action::Filter(text) => memory.filter = text,
+        Action::Log(log) => {
+            memory.log = log;
+            memory.lay_out();
+        }
+        Action::Sort(by) => {
+            (memory.sort, memory.top) = (by, 0);
+            memory.list();
+        }
+        Action::Filter(text) => {
+            (memory.filter, memory.top) = (text, 0);
+            memory.list();
+        }
         Action::Scrolled(top) => memory.top = top,
         Action::Zoom { factor, around } => memory.zoom = memory.zoom.by(factor, around),
         Action::Move(by) => memory.zoom = memory.zoom.moved(by),
@@ -100,8 +115,80 @@ pub(super) fn came(state: &mut State, map: Map, out: &mut Vec<Command>) {
     if state.chosen().is_some_and(|task| task.mm != map.mm) {
         return;
     }
-    (state.memory.map, state.memory.zoom) = (Some(map), Zoom::default());
+    let known = state.memory.map.as_ref().filter(|known| known.mm == map.mm);
+    match known {
+        Some(known) if known.whole && !map.whole => return,
+        Some(_) => {}
+        None => state.memory.zoom = Zoom::default(),
+    }
+    if !map.whole {
+        out.push(Command::Ask(Request::Map { mm: map.mm, whole: true }));
+    }
+    state.memory.map = Some(map);
+    state.memory.list();
+    state.memory.lay_out();
     state.widen(out);
+}
+
+impl Memory {
+    /// Lists the areas anew. Only here, because there may be tens of thousands and the page is drawn at every step.
+    fn list(&mut self) {
+        let areas = self.map.as_ref().map(|map| map.areas.as_slice()).unwrap_or_default();
+        let wanted: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
+        let fits = |area: &Area| {
+            wanted.iter().all(|word| {
+                [&area.prot, &area.kind, &area.name].into_iter().any(|text| holds(text, word))
+                    || is_address(word) && format!("{:#x}", area.start).contains(word.as_str())
+            })
+        };
+        let mut listed: Vec<u32> =
+            areas.iter().zip(0u32..).filter(|(area, _)| fits(area)).map(|(_, at)| at).collect();
+        let area = |at: &u32| areas.get(*at as usize);
+        match self.sort {
+            SortBy::Address => {}
+            SortBy::Size => listed.sort_by_key(|at| std::cmp::Reverse(area(at).map(|it| it.end - it.start))),
+            SortBy::Stored => listed.sort_by_key(|at| std::cmp::Reverse(area(at).map(|it| it.stored))),
+            SortBy::Name => {
+                listed.sort_by(|a, b| area(a).map(|it| &it.name).cmp(&area(b).map(|it| &it.name)))
+            }
+        }
+        self.listed = listed;
+    }
+
+    /// Lays the strip out: every area as wide as it is long, or as its logarithm.
+    fn lay_out(&mut self) {
+        let areas = self.map.as_ref().map(|map| map.areas.as_slice()).unwrap_or_default();
+        let weight = |area: &Area| {
+            let len = (area.end - area.start) as f64;
+            if self.log { (len / 4096.0 + 1.0).log2().max(1.0) } else { len }
+        };
+        let total: f64 = areas.iter().map(weight).sum::<f64>().max(1.0);
+        let mut at = 0.0;
+        let starts = std::iter::once(0.0).chain(areas.iter().map(|area| {
+            at += weight(area) / total;
+            at
+        }));
+        self.starts = starts.collect();
+        let of: [fn(&Area) -> u64; 5] =
+            [|it| it.end - it.start, |it| it.resident, |it| it.stored, |it| it.zero, |it| it.from_file];
+        self.sums = of.map(|of| areas.iter().fold(0u64, |sum, area| sum.saturating_add(of(area))));
+    }
+
+    /// The area that the address lies in, by its place in the map.
+    pub fn area_at(&self, mm: u32, address: u64) -> Option<(usize, &Area)> {
+        let map = self.map.as_ref().filter(|map| map.mm == mm)?;
+        let at = map.areas.partition_point(|area| area.start <= address).checked_sub(1)?;
+        map.areas.get(at).filter(|area| address < area.end).map(|area| (at, area))
+    }
+}
+
+/// Whether the text has the word in whatever case; the word is in lower case.
+fn holds(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len().max(1)).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn is_address(word: &str) -> bool {
+    word.trim_start_matches("0x").bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl State {
@@ -121,8 +208,7 @@ impl State {
 
     /// First byte and length of the area that the address lies in, if its map is there.
     fn area(&self, mm: u32, address: u64) -> Option<(u64, u64)> {
-        let mut areas = self.memory.map.iter().filter(|map| map.mm == mm).flat_map(|map| &map.areas);
-        let area = areas.find(|area| (area.start..area.end).contains(&address))?;
+        let (_, area) = self.memory.area_at(mm, address)?;
         Some((area.start, area.end - area.start))
     }
 

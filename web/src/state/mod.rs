@@ -47,6 +47,8 @@ pub struct State {
     pub record: Option<crate::proto::Record>,
     pub hex: Hex,
     pub blocks: Blocks,
+    /// Whether numbers at the cursor have their highest byte first.
+    pub big_endian: bool,
     pub tasks: tasks::Tasks,
     pub memory: memory::Memory,
     pub files: files::Files,

@@ -42,6 +42,7 @@ pub(super) fn go_to(state: &mut State, offset: u64, out: &mut Vec<Command>) {
 /// A record came, taken apart.
 pub(super) fn selected(state: &mut State, record: Record, out: &mut Vec<Command>) {
     state.tree.total = record.rows;
+    state.chrome.error = None;
     let field = record.fields.iter().rev().find(|field| {
         !field.element && record.asked >= field.offset && record.asked < field.offset + field.len
     });

@@ -19,7 +19,7 @@ pub(super) fn take(state: &mut State, reply: Reply, bytes: Vec<u8>, out: &mut Ve
         Reply::Readings(readings) => goto::came(state, readings, out),
         Reply::Bytes { space, offset, held } => state.blocks.take(space, offset, bytes, held),
         Reply::Task(task) => tasks::came(state, *task),
-        Reply::Map(map) => memory::came(state, map, out),
+        Reply::Map(map) => memory::came(state, map.with(&bytes), out),
         Reply::Piece { space, offset } => save::came(state, space, offset, bytes, out),
         Reply::Hits { done, total, hits, over } => search::found(state, (done, total), hits, over, out),
         Reply::File { name, mime } => out.push(Command::Download { name, mime, bytes }),

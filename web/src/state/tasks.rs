@@ -102,7 +102,7 @@ impl State {
                 out.push(Command::Ask(Request::Task { id: task.id }));
             }
             if self.memory.map.is_none() && task.mm != 0 {
-                out.push(Command::Ask(Request::Map { mm: task.mm }));
+                out.push(Command::Ask(Request::Map { mm: task.mm, whole: false }));
             }
         }
     }

@@ -174,14 +174,14 @@ fn with_memory() -> State {
 
 fn areas(mm: u32) -> Reply {
     let area = |start, end| Area { start, end, ..Area::default() };
-    Reply::Map(Map { mm, areas: vec![area(0x1000, 0x9000), area(0x10_0000, 0x4010_0000)] })
+    Reply::Map(Map { mm, whole: true, areas: vec![area(0x1000, 0x9000), area(0x10_0000, 0x4010_0000)] })
 }
 
 #[test]
 fn an_address_is_shown_before_its_map_is_there_and_within_its_area_afterwards() {
     let mut state = with_memory();
     let commands = state.reduce(places::Action::Fragment("#vaddr=0x20000010".into()));
-    assert!(asks(&commands, |request| *request == Request::Map { mm: 2 }));
+    assert!(asks(&commands, |request| *request == Request::Map { mm: 2, whole: false }));
     assert_eq!((state.hex.space, state.hex.start, state.hex.len), (Space::Memory(2), 0x2000_0000, 0x4000));
     state.reduce(Action::Replied(areas(2), Vec::new()));
     assert_eq!((state.hex.start, state.hex.len, state.hex.cursor), (0x10_0000, 0x4000_0000, 0x2000_0010));
@@ -190,12 +190,30 @@ fn an_address_is_shown_before_its_map_is_there_and_within_its_area_afterwards() 
 }
 
 #[test]
+fn areas_are_listed_before_it_is_known_what_the_image_holds_of_them() {
+    let mut state = with_memory();
+    state.reduce(tab::Action::Show(Tab::Memory));
+    let part = |whole, stored| {
+        let areas = vec![Area { start: 0x1000, end: 0x9000, stored, ..Area::default() }];
+        Action::Replied(Reply::Map(Map { mm: 2, whole, areas }), Vec::new())
+    };
+    let commands = state.reduce(part(false, 0));
+    assert!(asks(&commands, |request| *request == Request::Map { mm: 2, whole: true }));
+    assert_eq!(state.memory.listed, [0]);
+    state.reduce(memory::Action::Zoom { factor: 4.0, around: 0.5 });
+    assert!(state.reduce(part(true, 7)).is_empty());
+    assert!(!state.memory.zoom.is_whole(), "what is looked at stays");
+    state.reduce(part(false, 0));
+    assert_eq!(state.memory.map.as_ref().map(|map| map.areas[0].stored), Some(7), "less is no news");
+}
+
+#[test]
 fn an_address_of_another_process_chooses_it_and_says_so_in_the_link() {
     let mut state = with_memory();
     let commands = state.reduce(memory::Action::Address { mm: 4, address: 0x1234 });
     assert_eq!(state.tasks.id, 3);
     assert_eq!(places(&commands), [("vaddr=0x1234&pid=43", true)]);
-    assert!(asks(&commands, |request| *request == Request::Map { mm: 4 }));
+    assert!(asks(&commands, |request| *request == Request::Map { mm: 4, whole: false }));
     state.reduce(places::Action::Fragment("#vaddr=0x1234&mm=2".into()));
     assert_eq!((state.tasks.id, state.hex.space), (1, Space::Memory(2)));
 }
@@ -262,7 +280,7 @@ fn a_record_of_a_process_means_that_process() {
     assert_eq!(state.tasks.id, 3, "what one looks at does not change because of a record in passing");
     let commands = state.reduce(of(100, Some(1)));
     assert_eq!(state.tasks.id, 1, "the process itself was picked");
-    assert!(asks(&commands, |request| *request == Request::Map { mm: 2 }));
+    assert!(asks(&commands, |request| *request == Request::Map { mm: 2, whole: false }));
     state.reduce(of(0, None));
     assert_eq!(state.tasks.id, 1);
 }

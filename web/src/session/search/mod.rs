@@ -12,6 +12,7 @@ use stasis_format::extent::runs_of;
 use stasis_format::header::Kind;
 use stasis_format::limits::PAGE;
 use stasis_format::record::{Body, Extent};
+use stasis_format::show::turns_text;
 
 /// Bytes of the file in a step.
 const STEP: u64 = 8 << 20;
@@ -198,7 +199,7 @@ fn hit(space: Space, at: u64, search: &Search, place: String, bytes: &[u8], from
 fn glance(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
-        out.extend(chunk.valid().chars().map(|c| if c.is_control() { '·' } else { c }));
+        out.extend(chunk.valid().chars().map(|c| if c.is_control() || turns_text(c) { '·' } else { c }));
         out.extend(chunk.invalid().iter().map(|_| '·'));
     }
     out
