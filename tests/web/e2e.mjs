@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { appendFileSync, copyFileSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -706,6 +706,120 @@ await test("an image of a host without ranges is opened too", async (page) => {
   await page.locator("#record-name", { hasText: "TAIL" }).waitFor();
 }, { only: "folder", url: "?src=./images/whole.img" });
 
+await test("forty thousand areas are listed, scrolled and filtered with what is in sight alone", async (page) => {
+  await open(page, join(process.env.STASIS_FAMILY, "many.img"));
+  await settle(page);
+  await page.evaluate(() => {
+    window.blocks = [];
+    new PerformanceObserver((list) => list.getEntries().forEach((it) => window.blocks.push(Math.round(it.duration))))
+      .observe({ type: "longtask" });
+  });
+  const took = await page.evaluate(() => new Promise((done) => {
+    const start = performance.now();
+    document.getElementById("tab-Memory").click();
+    const look = () => document.querySelectorAll("#areas tbody tr:not(.gap)").length > 3
+      ? done(performance.now() - start) : requestAnimationFrame(look);
+    look();
+  }));
+  const count = async (rows) => {
+    await page.locator(`#areas table[aria-rowcount="${rows}"]`).waitFor();
+    const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
+    assert.ok(nodes < 6000, `${nodes} elements for ${rows} areas`);
+  };
+  await count(40000);
+  await page.locator("p.quiet", { hasText: "400.0 KiB stored" }).waitFor();
+  await page.evaluate(() => window.blocks.splice(0));
+  await page.evaluate(async () => {
+    const list = document.getElementById("areas");
+    for (let step = 1; step <= 40; step++) {
+      list.scrollTop = step * list.scrollHeight / 40;
+      await new Promise((drawn) => requestAnimationFrame(drawn));
+    }
+  });
+  await page.locator('#areas tr[data-start="0x7f00270fc000"]').waitFor();
+  await page.locator("input[aria-label='Filter areas']").pressSequentially("pool 39990]");
+  await count(1);
+  console.log(`     first rows after ${took.toFixed(0)} ms, blocks over 50 ms since: ${(await page.evaluate(() => window.blocks)).join(", ") || "none"}`);
+}, { only: "folder" });
+
+await test("text in either case, wildcards and numbers are found, in a part of memory, and walked by key", async (page) => {
+  await open(page, join(process.env.STASIS_FAMILY, "family.img"));
+  await settle(page);
+  await page.getByRole("tab", { name: "Search" }).click();
+  const find = async (text, count) => {
+    await page.locator("#search-text").fill(text);
+    await page.keyboard.press("Enter");
+    await page.locator("#found", { hasText: new RegExp(`^${count} found`) }).waitFor();
+  };
+  await find("THE HEAP OF", 0);
+  await page.getByRole("button", { name: "Either case" }).click();
+  await find("THE HEAP OF", 4);
+  await page.keyboard.press("F3");
+  await page.keyboard.press("F3");
+  await page.locator(".hit.current", { hasText: "heap of cat" }).waitFor();
+  await page.locator(".hex-pane h2", { hasText: "4241 cat" }).waitFor();
+  await page.getByRole("button", { name: "Chosen process" }).click();
+  await find("the heap of", 1);
+  await page.getByRole("button", { name: "Area shown" }).click();
+  await find("the heap of", 1);
+  await accessible(page);
+  await page.getByRole("button", { name: "All memory" }).click();
+  await page.getByRole("button", { name: "Hex bytes" }).click();
+  await find("68 65 ?? 70", 4);
+  await page.locator("#search-text").fill("68 6");
+  await page.keyboard.press("Enter");
+  await page.locator(".wrong", { hasText: "pairs of hexadecimal digits" }).waitFor();
+  assert.equal(await page.locator(".hit").count(), 0, "what was found before is no answer to this");
+}, { only: "folder" });
+
+await test("bytes at the cursor are numbers, times and text, and a pointer is followed", async (page) => {
+  await open(page, example("threads"));
+  await settle(page);
+  await page.getByRole("tab", { name: "Processes" }).click();
+  await page.locator(".register", { hasText: /^rsp/ }).locator("button").click();
+  await page.locator(".hex-pane h2", { hasText: "Memory of" }).waitFor();
+  await settle(page);
+  const said = (name) => page.locator(".inspector div", { has: page.locator("dt", { hasText: new RegExp(`^${name}$`) }) }).locator("dd").textContent();
+  const little = await said("32 bits");
+  await page.getByRole("button", { name: "Big-endian" }).click();
+  await page.locator('.inspector button[aria-pressed="true"]', { hasText: "Big-endian" }).waitFor();
+  const swapped = (n) => Buffer.from([n & 255, n >> 8 & 255, n >> 16 & 255, n >>> 24]).readUInt32BE(0);
+  assert.equal(parseInt(await said("32 bits")), swapped(parseInt(little)));
+  await page.getByRole("button", { name: "Little-endian" }).click();
+  await accessible(page);
+}, { only: "folder" });
+
+await test("text that would turn round is told as bytes, and what is damaged has a row that says so", async (page) => {
+  const bytes = readFileSync(join(process.env.STASIS_FAMILY, "family.img"));
+  const at = bytes.indexOf("/home/user");
+  const length = bytes.readInt16LE(0x160 + 2);
+  bytes.writeInt16LE(length + 8, 0x160 + 2);
+  const path = join(work, "turned-\u202egmi.img");
+  writeFileSync(path, bytes);
+  assert.ok(at > 0x160);
+  await page.setInputFiles("input[type=file]:not(#other) >> nth=0", path);
+  await page.locator(".filename", { hasText: "turned-\\xe2\\x80\\xaegmi.img" }).waitFor();
+  assert.ok(!(await page.title()).includes("\u202e"));
+  await settle(page);
+  const row = page.locator('.node[data-offset="352"]');
+  await row.locator(".mark.error").waitFor();
+  assert.match(await row.textContent(), /INODE.*cannot be read/);
+  await page.locator(".node", { hasText: "pid 4242 sort" }).waitFor();
+  await page.locator("dd", { hasText: "as far as it can be read" }).waitFor();
+  assert.equal(await page.locator(".finding.error").count(), 1);
+}, { only: "folder" });
+
+const elf = join(work, "far.elf");
+writeFileSync(elf, Buffer.concat([Buffer.from("7f454c4602010100", "hex"), Buffer.alloc(8), Buffer.from([3, 0])]));
+truncateSync(elf, 1_600_000_000);
+files.set("/far.elf", { path: elf });
+await test("a file that is none is known by its first bytes, however long it is", async (page) => {
+  await page.locator(".badge", { hasText: "Not an image" }).waitFor();
+  await page.locator(".why", { hasText: "an ELF program or library" }).waitFor();
+  console.log(`     ${(served.bytes / 1e3).toFixed(0)} kB of 1.6 GB read`);
+  assert.ok(served.bytes < 1 << 20, `${served.bytes} bytes read`);
+}, { only: "folder", url: "?src=far.elf" });
+
 await test("an address where nothing is, is told of", async (page) => {
   await page.locator(".notice", { hasText: /images\/none\.img cannot be fetched: the server answers 404/ }).waitFor();
   await page.getByRole("heading", { name: "Open a checkpoint image" }).waitFor();
@@ -778,7 +892,7 @@ signal.pause()`;
     await page.locator(`.hexrow .b.sel[data-at="${taken.address}"]`).first().waitFor();
     assert.match(page.url(), new RegExp(`#vaddr=0x${taken.address.toString(16)}$`));
     // A pointer to it is found by its value.
-    await page.getByRole("button", { name: "Pointer", exact: true }).click();
+    await page.getByRole("button", { name: "Number", exact: true }).click();
     await page.locator("#search-text").fill(`0x${taken.address.toString(16)}`);
     await page.keyboard.press("Enter");
     await page.locator(".hit").first().waitFor();

@@ -128,8 +128,8 @@ impl<S: ReadAt + Clone> Desk<S> {
                 let bytes = crate::areas::pack(&map.areas);
                 Ok((Reply::Map(crate::proto::Map { areas: Vec::new(), ..map }), Some(bytes)))
             }
-            Request::Search { pattern, text, scope } => {
-                self.hunt = Some(Hunt::Search(Search::new(pattern, text, scope)));
+            Request::Search { needle, text, scope, within } => {
+                self.hunt = Some(Hunt::Search(Search::new(needle, text, scope, within)));
                 self.hunt(now)
             }
             Request::Strings { space, start, len, least, text } => {

@@ -2,7 +2,7 @@
 //!
 //! * [`proto`], [`areas`]: what page and worker say to each other.
 //! * [`session`], [`desk`]: an opened image, without the browser, and what the worker answers from it.
-//! * [`state`], [`text`], [`wish`], [`numbers`]: what the page knows, and how it changes; no web types, so it is tested natively.
+//! * [`state`], [`text`], [`wish`], [`needle`], [`numbers`]: what the page knows, and how it changes; no web types, so it is tested natively.
 //! * `app`, `components`: the page, over `browser`. `worker`, `source`, `blob`, `http`: the worker. Both only in the browser.
 //!
 //! The page never sees more of the image than it shows; the worker reads it through a bounded [`cache`].
@@ -11,6 +11,7 @@
 pub mod areas;
 pub mod cache;
 pub mod desk;
+pub mod needle;
 pub mod numbers;
 pub mod proto;
 pub mod session;

@@ -2,6 +2,7 @@
 //! whole; a file goes along as a handle, bytes as a buffer.
 #![allow(missing_docs)] // The fields are what the page shows under the same names.
 
+use crate::needle::Needle;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 
@@ -24,6 +25,15 @@ pub enum Scope {
     Records,
     /// Bytes of the file as they stand.
     File,
+}
+
+/// A part of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Within {
+    pub mm: u32,
+    pub start: u64,
+    /// Address behind it.
+    pub end: u64,
 }
 
 /// Where the person is who wants to go somewhere.
@@ -127,7 +137,7 @@ pub enum Request {
     /// all extents have to be read.
     Map { mm: u32, whole: bool },
     /// Starts a search; `text` is the pattern as a person reads it, if it is text.
-    Search { pattern: Vec<u8>, text: Option<String>, scope: Scope },
+    Search { needle: Needle, text: Option<String>, scope: Scope, within: Option<Within> },
     /// Starts to list the printable strings of a region that have at least so many bytes and contain this text.
     Strings { space: Space, start: u64, len: u64, least: u32, text: String },
     /// Goes on with it.

@@ -58,24 +58,14 @@ pub enum Pattern {
     /// Text as UTF-8.
     #[default]
     Text,
-    /// Bytes in hexadecimal.
+    /// Bytes in hexadecimal, with `??` for any.
     Hex,
-    /// A 64-bit value, little-endian.
-    Pointer,
+    /// Text as UTF-16.
+    Utf16,
+    /// A number of some width.
+    Number,
     /// No pattern: all printable strings that contain the text.
     Strings,
-}
-
-impl Pattern {
-    /// The bytes to look for, or what is wrong with the text.
-    pub fn bytes(self, text: &str) -> Result<Vec<u8>, &'static str> {
-        let bytes = match self {
-            Self::Text | Self::Strings => text.as_bytes().to_vec(),
-            Self::Hex => unhex(text).ok_or("write pairs of hexadecimal digits, such as de ad be ef")?,
-            Self::Pointer => number(text).ok_or("write a number, such as 0x7ffd1000")?.to_le_bytes().to_vec(),
-        };
-        if bytes.is_empty() { Err("write what to search for") } else { Ok(bytes) }
-    }
 }
 
 /// Pairs of hexadecimal digits, with white space anywhere between them.
@@ -162,7 +152,7 @@ pub fn grouped(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pattern, Place, Whose, grouped, number, pasted, size};
+    use super::{Place, Whose, grouped, number, pasted, size};
 
     #[test]
     fn the_fragment_names_a_place() {
@@ -173,15 +163,6 @@ mod tests {
         assert_eq!(Place::parse("#pid=42&vaddr=0x10"), Some(Place::Address(16, Some(Whose::Pid(42)))));
         assert_eq!(Place::parse("#offset=nowhere"), None);
         assert_eq!(Place::parse(""), None);
-    }
-
-    #[test]
-    fn a_pattern_is_text_hexadecimal_or_a_pointer() {
-        assert_eq!(Pattern::Text.bytes("ab"), Ok(vec![b'a', b'b']));
-        assert_eq!(Pattern::Hex.bytes("de AD\nbe ef"), Ok(vec![0xde, 0xad, 0xbe, 0xef]));
-        assert_eq!(Pattern::Pointer.bytes("0x1234"), Ok(vec![0x34, 0x12, 0, 0, 0, 0, 0, 0]));
-        assert!(Pattern::Hex.bytes("abc").is_err());
-        assert!(Pattern::Text.bytes("").is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use js_sys::{Array, Uint8Array};
 use stasis_format::ReadAt;
 use stasis_web::desk::Desk;
+use stasis_web::needle::Needle;
 use stasis_web::proto::{Opened, Reply, Request, Scope, Space};
 use stasis_web::source::Source;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -78,7 +79,8 @@ fn a_real_process_is_opened_and_all_about_it_is_answered() {
     assert_eq!((task.comm.as_str(), task.threads), ("threads", 4));
     let (Reply::Task(all), _) = ask(&mut desk, &Request::Task { id: task.id }).unwrap() else { panic!() };
     assert!(all.threads.iter().any(|thread| thread.comm == "events"));
-    let search = Request::Search { pattern: b"a note on the heap".to_vec(), text: None, scope: Scope::Pages };
+    let needle = Needle::exact(b"a note on the heap");
+    let search = Request::Search { needle, text: None, scope: Scope::Pages, within: None };
     let mut reply = ask(&mut desk, &search).unwrap().0;
     let hit = loop {
         let Reply::Hits { hits, over, .. } = reply else { panic!() };

@@ -2,7 +2,7 @@
 
 use crate::browser::{focus, is_input, on, soon, window};
 use crate::components::{Chosen, Link, Message, of_files};
-use crate::state::{Action, Tab, chrome, findings, places, tab};
+use crate::state::{Action, Tab, chrome, findings, places, search, tab};
 use wasm_bindgen::JsCast;
 use web_sys::KeyboardEvent;
 
@@ -63,6 +63,11 @@ pub fn listen(to: &Link) {
         let key: &KeyboardEvent = event.unchecked_ref();
         if key.key() == "Escape" {
             link.send(chrome::Action::Close);
+            return;
+        }
+        if key.key() == "F3" {
+            event.prevent_default();
+            link.send(search::Action::Move(if key.shift_key() { -1 } else { 1 }));
             return;
         }
         if is_input(event) || key.ctrl_key() || key.meta_key() || key.alt_key() {

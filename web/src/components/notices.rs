@@ -63,6 +63,7 @@ fn help(link: &Link) -> Html {
         ("n and p", "next and previous finding"),
         ("Alt ←", "back to where you jumped from"),
         ("/", "search"),
+        ("F3, Shift F3", "next and previous hit"),
         ("Shift and click, Shift and arrows", "in the hex view: select bytes up to here"),
         ("Ctrl V of an image", "hexadecimal or base64: asks whether to open it"),
         ("?", "this list; Escape closes it"),

@@ -4,11 +4,11 @@ use super::ends::ends;
 use super::link::{Link, act, typed};
 use super::list;
 use crate::proto::{Hit, Scope, Space};
-use crate::state::search::{self, LEAST};
-use crate::state::{Action, State, memory, record};
+use crate::state::State;
+use crate::state::search::{self, LEAST, Part};
 use crate::text::{Pattern, grouped, size};
 use web_sys::SubmitEvent;
-use yew::{Html, html};
+use yew::{Html, classes, html};
 
 pub fn view(state: &State, link: &Link) -> Html {
     let now = &state.search;
@@ -21,12 +21,23 @@ pub fn view(state: &State, link: &Link) -> Html {
     };
     let pattern = |pattern, name| choice(now.pattern == pattern, name, search::Action::Pattern(pattern));
     let scope = |scope, name| choice(now.scope == scope, name, search::Action::Scope(scope));
+    let part = |part, name: &'static str, there: bool| {
+        html! { <button type="button" class="small" aria-pressed={(now.part == part).to_string()} disabled={!there}
+        onclick={act(link, search::Action::Part(part))}>{ name }</button> }
+    };
+    let width = |narrow: u8, name| choice(now.narrow == narrow, name, search::Action::Narrow(narrow));
+    let order = |big, name| choice(now.big == big, name, search::Action::Big(big));
+    let step = |by: i32, sign: &'static str, label: &'static str| {
+        html! { <button type="button" class="small" aria-label={label} title={label} disabled={now.hits.is_empty()}
+        onclick={act(link, search::Action::Move(by))}>{ sign }</button> }
+    };
     let is_over = now.ran && now.running.is_none();
     let strings = now.pattern == Pattern::Strings;
     let (placeholder, button) = match now.pattern {
         Pattern::Text => ("secret", "Search"),
-        Pattern::Hex => ("de ad be ef", "Search"),
-        Pattern::Pointer => ("0x7ffd1000", "Search"),
+        Pattern::Hex => ("de ad ?? ef", "Search"),
+        Pattern::Utf16 => ("secret", "Search"),
+        Pattern::Number => ("0x7ffd1000", "Search"),
         Pattern::Strings => ("only those that contain this", "List"),
     };
     let least = if now.least == 0 { LEAST } else { now.least };
@@ -43,7 +54,7 @@ pub fn view(state: &State, link: &Link) -> Html {
             </form>
             <div class="row">
                 <span class="group" role="group" aria-label="Read it as">
-                    { pattern(Pattern::Text, "Text") }{ pattern(Pattern::Hex, "Hex bytes") }{ pattern(Pattern::Pointer, "Pointer") }{ pattern(Pattern::Strings, "Strings") }
+                    { pattern(Pattern::Text, "Text") }{ pattern(Pattern::Utf16, "UTF-16") }{ pattern(Pattern::Hex, "Hex bytes") }{ pattern(Pattern::Number, "Number") }{ pattern(Pattern::Strings, "Strings") }
                 </span>
                 { if strings { html! {
                     <span class="row">
@@ -55,6 +66,23 @@ pub fn view(state: &State, link: &Link) -> Html {
                         { scope(Scope::Pages, "Memory pages") }{ scope(Scope::Records, "Records") }{ scope(Scope::File, "File as it stands") }
                     </span>
                 } } }
+            </div>
+            <div class="row" hidden={strings}>
+                { match now.pattern {
+                    Pattern::Text | Pattern::Utf16 => choice(now.fold, "Either case", search::Action::Fold(!now.fold)),
+                    Pattern::Number => html! { <>
+                        <span class="group" role="group" aria-label="Bytes">{ width(3, "1") }{ width(2, "2") }{ width(1, "4") }{ width(0, "8 bytes") }</span>
+                        <span class="group" role="group" aria-label="Byte order">{ order(false, "Little-endian") }{ order(true, "Big-endian") }</span>
+                    </> },
+                    Pattern::Hex | Pattern::Strings => Html::default(),
+                } }
+                { if now.scope == Scope::Pages { html! {
+                    <span class="group" role="group" aria-label="Within">
+                        { part(Part::All, "All memory", true) }{ part(Part::Process, "Chosen process", state.chosen().is_some_and(|task| task.mm != 0)) }
+                        { part(Part::Shown, "Area shown", state.hex.space != Space::File) }
+                    </span>
+                } } else { Html::default() } }
+                <span class="group" role="group" aria-label="Walk">{ step(-1, "↑", "Previous hit (Shift F3)") }{ step(1, "↓", "Next hit (F3)") }</span>
             </div>
             <p class="wrong" hidden={now.wrong.is_none()}>{ now.wrong }</p>
             <p class="row" hidden={now.running.is_none()}>
@@ -69,7 +97,7 @@ pub fn view(state: &State, link: &Link) -> Html {
                 onscroll={list::scrolled(link, now.top, search::Action::Scrolled)}>
                 <ul class="hits">
                     { list::gap_item(shown.start) }
-                    { for now.hits.get(shown.clone()).unwrap_or_default().iter().map(|hit| row(hit, link)) }
+                    { for now.hits.get(shown.clone()).unwrap_or_default().iter().zip(shown.clone()).map(|(hit, at)| row(at, hit, now.at == Some(at), link)) }
                     { list::gap_item(now.hits.len() - shown.end) }
                 </ul>
             </div>
@@ -91,18 +119,10 @@ fn region(state: &State) -> String {
     }
 }
 
-fn row(hit: &Hit, link: &Link) -> Html {
-    let len = hit.len.into();
-    let action = match hit.space {
-        Space::File => vec![
-            Action::from(record::Action::GoTo(hit.at)),
-            record::Action::Select { offset: hit.at, len }.into(),
-        ],
-        Space::Memory(mm) => vec![memory::Action::SelectAt { mm, address: hit.at, len }.into()],
-    };
-    let go = link.batch(move |_| action.clone());
+fn row(at: usize, hit: &Hit, current: bool, link: &Link) -> Html {
     html! {
-        <li><button class="hit" data-at={format!("{:#x}", hit.at)} onclick={go}>
+        <li><button class={classes!("hit", current.then_some("current"))} data-at={format!("{:#x}", hit.at)} aria-current={current.then_some("true")}
+            onclick={act(link, search::Action::Take(at))}>
             <span class="mono">{ format!("{:#x}", hit.at) }</span><span class="quiet">{ ends(&hit.place) }</span><code>{ &hit.around }</code>
         </button></li>
     }

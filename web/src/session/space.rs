@@ -23,7 +23,7 @@ pub(super) struct Window {
 
 impl Window {
     /// The address at which it shows this offset, if it does.
-    fn address(&self, offset: u64) -> Option<u64> {
+    pub(super) fn address(&self, offset: u64) -> Option<u64> {
         let address = self.start.checked_add(offset.checked_sub(self.offset)?)?;
         (address < self.end).then_some(address)
     }

@@ -1,7 +1,8 @@
 //! Sessions over images in memory.
 
 use super::{Hunt, Search, Session, Strings};
-use crate::proto::{Scope, Space};
+use crate::needle::Needle;
+use crate::proto::{Scope, Space, Within};
 use std::path::PathBuf;
 
 fn conformance() -> PathBuf {
@@ -78,7 +79,7 @@ fn hunt(session: &mut Session<Vec<u8>>, mut hunt: Hunt) -> Vec<crate::proto::Hit
 }
 
 fn search(session: &mut Session<Vec<u8>>, text: &str, scope: Scope) -> Vec<crate::proto::Hit> {
-    hunt(session, Hunt::Search(Search::new(text.into(), Some(text.into()), scope)))
+    hunt(session, Hunt::Search(Search::new(Needle::exact(text.as_bytes()), Some(text.into()), scope, None)))
 }
 
 fn sleep() -> Session<Vec<u8>> {
@@ -337,6 +338,26 @@ fn one_address_is_another_place_in_every_process() {
         let mm = tasks.iter().find(|task| task.pid == pid).expect("is there").mm;
         assert_eq!(hit.space, Space::Memory(mm));
     }
+}
+
+#[test]
+fn a_search_within_a_process_or_an_area_finds_what_is_seen_there() {
+    let mut session = relatives(&family::Scene::default());
+    let tasks = session.opened().expect("can be shown").tasks;
+    let mm = |pid| tasks.iter().find(|task| task.pid == pid).expect("is there").mm;
+    let mut find = |text: &str, mm, start, end| {
+        let needle = Needle::exact(text.as_bytes());
+        let search = Search::new(needle, None, Scope::Pages, Some(Within { mm, start, end }));
+        let hits = hunt(&mut session, Hunt::Search(search));
+        hits.iter().map(|hit| (hit.space, hit.at)).collect::<Vec<_>>()
+    };
+    let (cat, sort) = (mm(4241), mm(4242));
+    let heap = (Space::Memory(sort), family::HEAP + 16);
+    assert_eq!(find("this is the heap of", sort, 0, u64::MAX), [heap]);
+    assert_eq!(find("this is the heap of", sort, family::HEAP + 4096, u64::MAX), []);
+    let note = |mm, sees| (Space::Memory(mm), sees + 4096 + 16);
+    assert_eq!(find(family::NOTE, sort, 0, u64::MAX), [note(sort, family::SORT_SEES)], "where sort sees it");
+    assert_eq!(find(family::NOTE, cat, 0, u64::MAX), [note(cat, family::CAT_SEES)]);
 }
 
 #[test]

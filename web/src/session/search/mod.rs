@@ -6,7 +6,8 @@ mod strings;
 pub use strings::Strings;
 
 use super::{Result, Session, io};
-use crate::proto::{Hit, Scope, Space};
+use crate::needle::Needle;
+use crate::proto::{Hit, Scope, Space, Within};
 use stasis_format::ReadAt;
 use stasis_format::extent::runs_of;
 use stasis_format::header::Kind;
@@ -24,10 +25,12 @@ const AROUND: usize = 24;
 /// A search under way.
 #[derive(Debug)]
 pub struct Search {
-    pattern: Vec<u8>,
+    needle: Needle,
     /// The pattern as text in lower case, to be found in what fields say.
     text: Option<String>,
     scope: Scope,
+    /// Part of memory that is looked at, if not all.
+    within: Option<Within>,
     /// Offset in the file, or node.
     at: u64,
     done: u64,
@@ -38,9 +41,9 @@ pub struct Search {
 
 impl Search {
     /// At the start.
-    pub fn new(pattern: Vec<u8>, text: Option<String>, scope: Scope) -> Self {
+    pub fn new(needle: Needle, text: Option<String>, scope: Scope, within: Option<Within>) -> Self {
         let text = text.map(|text| text.to_lowercase());
-        Self { pattern, text, scope, at: 0, done: 0, found: 0, carry: None }
+        Self { needle, text, scope, within, at: 0, done: 0, found: 0, carry: None }
     }
 }
 
@@ -80,7 +83,7 @@ impl<S: ReadAt + Clone> Session<S> {
 
     fn search_step(&mut self, search: &mut Search) -> Result<(Vec<Hit>, bool)> {
         let mut hits = Vec::new();
-        if search.pattern.is_empty() {
+        if search.needle.is_empty() {
             return Ok((hits, true));
         }
         let over = match search.scope {
@@ -94,11 +97,11 @@ impl<S: ReadAt + Clone> Session<S> {
     }
 
     fn step_file(&mut self, search: &mut Search, hits: &mut Vec<Hit>) -> Result<bool> {
-        let overlap = search.pattern.len() as u64 - 1;
+        let overlap = search.needle.len() as u64 - 1;
         let len = self.len.saturating_sub(search.at).min(STEP + overlap);
         let mut bytes = vec![0; len as usize];
         self.source.read_at(search.at, &mut bytes).map_err(io)?;
-        for at in find(&bytes, &search.pattern) {
+        for at in search.needle.find(&bytes) {
             let offset = search.at + at as u64;
             let node = self.tree.at(offset).and_then(|node| self.tree.node(node));
             let place = node.map_or(String::new(), |node| Kind(node.kind).to_string());
@@ -113,6 +116,11 @@ impl<S: ReadAt + Clone> Session<S> {
     }
 
     fn step_pages(&mut self, search: &mut Search, hits: &mut Vec<Hit>) -> Result<bool> {
+        // What is not seen in the part that is looked at need not be decoded.
+        let windows = match search.within {
+            Some(within) => self.windows(within.mm)?,
+            None => Vec::new(),
+        };
         let Some(index) = &self.index else {
             return Err("the image has no index, search the file instead".into());
         };
@@ -128,9 +136,14 @@ impl<S: ReadAt + Clone> Session<S> {
         let record = index.record_at(entry).map_err(|e| e.to_string())?;
         let Some(Body::Extent(extent)) = record.map(|record| record.body) else { return Ok(false) };
         let owner = entry.parent;
+        let is_seen =
+            |within: Within| owner == within.mm || windows.iter().any(|window| window.inode == owner);
         search.done = search.done.saturating_add(extent.nr_pages.saturating_mul(PAGE));
         let zeros = stasis_format::Encoding(extent.encoding) == stasis_format::Encoding::ZERO;
-        if zeros && search.pattern.iter().any(|byte| *byte != 0) {
+        if search.within.is_some_and(|within| !is_seen(within)) {
+            return Ok(next.is_none());
+        }
+        if zeros && !search.needle.fits_zeros() {
             return Ok(next.is_none());
         }
         let contents = index.read_extent(entry).map_err(|e| e.to_string())?;
@@ -147,17 +160,28 @@ impl<S: ReadAt + Clone> Session<S> {
                 start -= carried.len() as u64;
                 bytes.splice(0..0, carried);
             }
-            for at in find(&bytes, &search.pattern) {
+            for at in search.needle.find(&bytes) {
                 found.push(hit(Space::Memory(owner), start + at as u64, search, String::new(), &bytes, at));
                 if found.len() > MAX_HITS {
                     break;
                 }
             }
-            let keep = bytes.len().min(search.pattern.len() - 1);
+            let keep = bytes.len().min(search.needle.len() - 1);
             let end = start + bytes.len() as u64;
             search.carry = Some((owner, end, bytes.split_off(bytes.len() - keep)));
         }
         for mut hit in found {
+            if let Some(within) = search.within {
+                // At every address where the part shows it.
+                let shown = windows.iter().filter(|window| window.inode == owner);
+                let shown = shown.filter_map(|window| window.address(hit.at));
+                let all: Vec<u64> = if owner == within.mm { vec![hit.at] } else { shown.collect() };
+                for at in all.into_iter().filter(|at| (within.start..within.end).contains(at)) {
+                    let space = Space::Memory(within.mm);
+                    hits.push(Hit { space, at, place: self.place_in(space, at)?, ..hit.clone() });
+                }
+                continue;
+            }
             // Shared memory is shown where a process sees it.
             if let Some((mm, address)) = self.seen_at(owner, hit.at)? {
                 (hit.space, hit.at) = (Space::Memory(mm), address);
@@ -187,12 +211,12 @@ impl<S: ReadAt + Clone> Session<S> {
 
 fn hit(space: Space, at: u64, search: &Search, place: String, bytes: &[u8], from: usize) -> Hit {
     let start = from.saturating_sub(AROUND);
-    let end = bytes.len().min(from + search.pattern.len() + AROUND);
+    let end = bytes.len().min(from + search.needle.len() + AROUND);
     // Zero bytes in front would push what was found out of sight.
     let before = bytes.get(start..from).unwrap_or_default();
     let start = start + before.iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
     let around = glance(bytes.get(start..end).unwrap_or_default());
-    Hit { space, at, len: search.pattern.len() as u32, place, around }
+    Hit { space, at, len: search.needle.len() as u32, place, around }
 }
 
 /// Bytes as text to look over: what is none is a dot.
@@ -203,11 +227,4 @@ fn glance(bytes: &[u8]) -> String {
         out.extend(chunk.invalid().iter().map(|_| '·'));
     }
     out
-}
-
-/// Where the pattern starts, each place once; a look at the rarest of bytes first is not worth it here.
-fn find<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let first = pattern.first().copied();
-    let starts = bytes.iter().enumerate().filter(move |(_, byte)| Some(**byte) == first).map(|(at, _)| at);
-    starts.filter(move |at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(pattern)))
 }

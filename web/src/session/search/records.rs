@@ -1,6 +1,6 @@
 //! Search over records without contents: their bytes as they stand, and what their fields say.
 
-use super::{MAX_HITS, Search, find, hit};
+use super::{MAX_HITS, Search, hit};
 use crate::proto::{Hit, Space};
 use crate::session::{Result, Session};
 use stasis_format::ReadAt;
@@ -23,7 +23,7 @@ impl<S: ReadAt + Clone> Session<S> {
             let kind = Kind(raw.header.kind);
             let list = fields(&raw.bytes, raw.offset, self.rev);
             let mut seen = Vec::new();
-            for at in find(&raw.bytes, &search.pattern) {
+            for at in search.needle.find(&raw.bytes) {
                 let offset = raw.offset + at as u64;
                 let field = list.iter().find(|f| offset >= f.offset && offset < f.offset + f.len());
                 seen.extend(field.map(|field| field.offset));

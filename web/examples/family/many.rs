@@ -1,23 +1,21 @@
 //! Writes a sound image of one process with very many areas of memory, as a program with thousands of threads or small
-//! mappings has them: for the test that the inspector does not mind. `cargo run -p stasis-web --example many_areas FILE N`.
+//! mappings has them: for the test that the inspector does not mind.
 
 use stasis_format::extent::Run;
 use stasis_format::head::KernelVersion;
 use stasis_format::limits::PAGE;
 use stasis_format::record::{CpuX86_64, Creds, FileTable, Fs, Image, Inode, Mm, Sighand, Task, Thread, Vma};
-use stasis_format::{Encoding, Head, Writer};
+use stasis_format::{Encoding, Head, WriteError, Writer};
 
 const START: u64 = 0x7f00_0000_0000;
 /// Bytes from the start of an area to that of the next.
 const STRIDE: u64 = 4 * PAGE;
 
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args_os().skip(1);
-    let path = args.next().ok_or("name the file to write")?;
-    let count: u64 = args.next().and_then(|n| n.into_string().ok()?.parse().ok()).unwrap_or(40_000);
+/// The bytes of the image.
+pub fn many(count: u64) -> Result<Vec<u8>, WriteError> {
     let kernel = KernelVersion { major: 6, minor: 18, patch: 44 };
     let head = Head::new(2, kernel, 1_763_000_000).with_uts(b"6.18.44", b"#1 SMP", b"x86_64");
-    let mut writer = Writer::new(std::io::BufWriter::new(std::fs::File::create(path)?), &head)?;
+    let mut writer = Writer::new(Vec::new(), &head)?;
     let (root, mm, library) = (1, 2, 9);
     let image = Image {
         head_checksum: writer.head_checksum(),
@@ -25,7 +23,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         arch: 62,
         page_size: PAGE as u32,
         root,
-        version: b"many_areas".to_vec(),
+        version: b"made up".to_vec(),
         ..Image::default()
     };
     writer.record(0, 0, &image)?;
@@ -60,9 +58,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         writer.record(mm, 0, &vma)?;
     }
     let page = [0x5a; PAGE as usize];
-    for n in (1..count).step_by(4) {
+    for n in (1..count).step_by(400) {
         writer.extent(mm, &[Run { start: START + n * STRIDE, pages: 1 }], Encoding::NONE, &page)?;
     }
-    writer.finish()?;
-    Ok(())
+    Ok(writer.finish()?.0)
 }
