@@ -87,6 +87,7 @@ types:
             302: rev2_fd
             303: rev2_file
             304: rev2_inode
+            319: rev2_inode_identity
             306: rev2_pipe
             307: rev2_eventfd
             308: rev2_epoll
@@ -982,6 +983,29 @@ types:
       - id: path
         size: tail_len
         doc: "Path in the root of the process that took the checkpoint; a memfd's name."
+      - id: padding
+        size: (8 - tail_len % 8) % 8
+      - id: xxh3
+        type: u8
+  rev2_inode_identity:
+    doc: "Which file an INODE was, beyond its number, which another file may get: a restart opens what the process could not open itself only if this is the same still."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: inode
+        type: u4
+        doc: "The INODE."
+      - id: handle_type
+        type: s4
+        doc: "Type of the handle."
+      - id: ctime
+        type: u8
+        doc: "Last change of the file or its attributes."
+      - id: handle
+        size: tail_len
+        doc: "Handle of name_to_handle_at(2); empty where the file system has none."
       - id: padding
         size: (8 - tail_len % 8) % 8
       - id: xxh3

@@ -41,7 +41,7 @@ pub fn of_restart(error: &restart::Error) -> i32 {
         E::Build(_) | E::Revision(_) | E::Host(_) => libc::EINVAL,
         E::Restore(RestoreError::Host(_) | RestoreError::Files(_)) => libc::EINVAL,
         E::Cancelled => libc::EINTR,
-        E::Rights(_) => libc::EPERM,
+        E::Rights(_) | E::Restore(RestoreError::Rights(_)) => libc::EPERM,
         E::Busy(_) => libc::EBUSY,
         _ => of_cause(error).unwrap_or(libc::EIO),
     }

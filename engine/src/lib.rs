@@ -4,6 +4,7 @@
 //! * [`kinds`]: one file for each kind of process state, its capture and its restore side by side. [`memory`]: address
 //!   spaces. [`image`]: the captured tree in memory, what stands between capture, image and restore.
 //! * [`tracee`]: a seized process, and one being built; system calls are run inside both. [`tree`]: whole trees of them.
+//! * [`rights`]: nobody gets a right by a restart that he did not have.
 //! * [`revision1`]: the two calls of the patch of 2008.
 //! * [`checkpoint_self`], [`restart_self`]: the calls of a program on itself, from libstasis.
 //! * [`host`]: what this machine can do for them.
@@ -25,6 +26,7 @@ pub mod progress;
 pub mod refusal;
 pub mod restart;
 pub mod revision1;
+pub mod rights;
 pub mod sys;
 pub mod tracee;
 pub mod tree;

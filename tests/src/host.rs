@@ -19,11 +19,11 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// A fresh directory that every user may use: victims become other users.
+/// A fresh directory that every user may use, as /tmp is: victims become other users.
 pub fn workdir() -> TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::Builder::new().prefix("stasis-test-").tempdir().expect("a temporary directory");
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777))
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o1777))
         .expect("its mode can be set");
     dir
 }

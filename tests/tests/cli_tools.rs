@@ -200,7 +200,7 @@ fn two_images_in_one_stream_restart_one_after_the_other() {
     let dir = host::workdir();
     let mut victim = Program::victim(VICTIM, "idle", dir.path()).expect("the victim gets ready");
     victim.checkpoint_and_kill(&dir.path().join("image.stasis"), &[]);
-    let restart = |n: u32| format!("\"$0\" restart --detach --pid-file pid-{n} -");
+    let restart = |n: u32| format!("\"$0\" restart --detach --trust --pid-file pid-{n} -");
     let script = format!("cat image.stasis image.stasis | {{ {} && {} && cat; }}", restart(1), restart(2));
     let said = sh(dir.path(), &script).succeeded();
     assert_eq!(said.stdout, "", "bytes of the images were left over");

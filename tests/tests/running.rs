@@ -37,7 +37,7 @@ fn an_image_goes_through_pipes_and_zstd() {
     let mut victim = Program::victim(VICTIM, rich(), dir.path()).expect("the victim gets ready");
     let pipeline = format!(
         "set -o pipefail; {stasis} checkpoint {pid} -o - --kill | zstd -q | zstd -dq \
-         | {stasis} restart --detach --pid-file pid-piped -",
+         | {stasis} restart --detach --trust --pid-file pid-piped -",
         stasis = stasis_path().display(),
         pid = victim.pid(),
     );

@@ -501,7 +501,7 @@ fn a_damaged_or_cut_image_restarts_nothing_and_leaves_no_file() {
             let run = if from == "a file" {
                 restart(&broken, dir.path(), &["--detach"])
             } else {
-                let pipeline = "cat broken.stasis | \"$0\" restart --detach -";
+                let pipeline = "cat broken.stasis | \"$0\" restart --detach --trust -";
                 run(Command::new("sh").args(["-c", pipeline]).arg(stasis_path()).current_dir(dir.path()))
             };
             assert!(!run.status.success(), "{what}: restarted from {from}");

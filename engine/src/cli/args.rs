@@ -159,6 +159,11 @@ pub struct Restart {
     /// Take files as they are, even those that changed since the checkpoint
     #[arg(long)]
     pub force_files: bool,
+    /// As root: take an image that somebody else could have written, or one from a pipe
+    ///
+    /// Its processes then get nothing that they could not open themselves.
+    #[arg(long)]
+    pub trust: bool,
 }
 
 #[derive(Debug, Args)]

@@ -113,6 +113,9 @@ pub enum RestoreError {
     /// The host is not what the image needs.
     #[error("{0}")]
     Host(String),
+    /// It would give a process what it may not have.
+    #[error("{0}")]
+    Rights(String),
     /// Files changed since the checkpoint: all of them.
     #[error("{}", .0.join("; "))]
     Files(Vec<String>),

@@ -59,6 +59,8 @@ pub struct Options {
     pub redirects: BTreeMap<u32, PathBuf>,
     /// Take files that changed as they are.
     pub force_files: bool,
+    /// Nobody but whoever restarts can have written the image: what it says that a process held beyond its rights is so.
+    pub proven: bool,
     /// The process is nobody's child here: it is to outlive the caller, who does not wait for it.
     pub detach: bool,
 }
@@ -127,16 +129,16 @@ pub fn restart<R: Read + Send>(
 
     progress.step("host");
     check_host(&tree)?;
+    check_creds(&tree, &creds_of(std::process::id() as i32)?)?;
 
     progress.step("open");
     let redirects = Redirects { paths: opts.redirects.clone(), standard: None };
-    let mut descriptors = Descriptors::judge(&tree, redirects, opts.force_files)?;
+    let mut descriptors = Descriptors::judge(&tree, redirects, opts.force_files, opts.proven)?;
     let (mut channel, inherited) = Channel::new().map_err(RestoreError::io("making a socket"))?;
 
     progress.step("create");
     let plan = plan(&tree)?;
     let root = root_of(&tree)?;
-    check_creds(&tree, &creds_of(std::process::id() as i32)?)?;
     let pid = root.task.pid;
     let unnamed = |e: ids::NoIdentity| Error::Host(e.to_string());
     let mut identity = ids::create(pid, &respawn::ids(&plan, &tree.tasks), opts.detach).map_err(unnamed)?;
@@ -224,16 +226,15 @@ fn finish<R: Read>(
     drop(filler);
 
     progress.step("build");
-    let tasks: Vec<TaskState> = works.iter().map(|(_, site)| site.task.clone()).collect();
-    descriptors.connect(
-        &channel,
-        works.iter_mut().map(|(stub, _)| &mut **stub).collect(),
-        &tasks.iter().collect::<Vec<_>>(),
-    )?;
+    descriptors.connect(&channel, works.iter_mut().map(|(stub, _)| &mut **stub).collect())?;
     for (i, (stub, site)) in works.iter_mut().enumerate() {
         let exe = descriptors.lend_program(&channel, stub, i, site.mm.mm.exe)?;
         memory::restore_attributes(stub, tree, site.mm, exe)?;
         descriptors.take_back(&channel, stub, i, exe.as_slice())?;
+        let fs = part(&tree.fss, site.task.task.fs, "current directory")?;
+        let directories = descriptors.lend_directories(&channel, stub, i, site.task.task.fs)?;
+        fs::restore(stub, fs, &directories)?;
+        descriptors.take_back(&channel, stub, i, &directories)?;
         build(stub, site, tree, &own)?;
     }
 
@@ -396,7 +397,6 @@ fn put(filler: &mut Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Er
 fn build(stub: &mut Stub, site: &mut Site, tree: &Tree, own: &Creds) -> Result<(), Error> {
     let Site { task: t, mm } = site;
     let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
-    fs::restore(stub, tree, part(&tree.fss, t.task.fs, "current directory")?)?;
     locks::restore(stub, &t.locks)?;
     signals::restore_actions(stub, actions)?;
     for i in 1..t.threads.len() {
@@ -427,6 +427,7 @@ fn build(stub: &mut Stub, site: &mut Site, tree: &Tree, own: &Creds) -> Result<(
         signals::restore_pending(stub, tid, (t.task.pid, state.thread.tid), &state.pending, false)?;
     }
     signals::restore_pending(stub, stub.pid, (t.task.pid, t.task.pid), &t.pending, true)?;
+    crate::kinds::fd::table::restore_owners(stub, t.task.files, tree)?;
     memory::restore_future_locks(stub, &mm.mm)?;
     memory::restore_seals(stub, mm)?;
     Ok(())

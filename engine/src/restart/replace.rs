@@ -64,8 +64,8 @@ pub fn into(
     renumber(&mut tree, place.pid as u32);
     let plan = plan(&tree).map_err(unharmed)?;
     check_ids(&tree, &plan, &left).map_err(unharmed)?;
-    let mut descriptors =
-        Descriptors::judge(&tree, redirects, opts.force_files).map_err(|e| unharmed(e.into()))?;
+    let mut descriptors = Descriptors::judge(&tree, redirects, opts.force_files, opts.proven)
+        .map_err(|e| unharmed(e.into()))?;
     let highest = descriptors.numbers().last().map_or(0, |highest| *highest as i32);
     if !place.has_room(highest) {
         let why = format!("process {} may not have {highest} open files (ulimit -Hn)", place.pid);

@@ -4,10 +4,12 @@
 
 pub mod abi;
 pub mod anon;
+pub mod creds;
 pub mod file;
 pub mod host;
 pub mod kcmp;
 pub mod mem;
+pub mod open;
 pub mod pagemap;
 pub mod pidfd;
 pub mod process;

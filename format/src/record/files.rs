@@ -129,6 +129,17 @@ records! {
         gid: u32 => Dec,
     }
 
+    /// Which file an INODE was, beyond its number, which another file may get: a restart opens what the process could not
+    /// open itself only if this is the same still.
+    InodeIdentity = 319 "INODE_IDENTITY", tail handle: Bytes "Handle of name_to_handle_at(2); empty where the file system has none." {
+        /// The INODE.
+        inode: u32 => Ref,
+        /// Type of the handle.
+        handle_type: i32 => Dec,
+        /// Last change of the file or its attributes.
+        ctime: u64 => Nanos,
+    }
+
     /// A lock held on a file.
     Lock = 305 "LOCK" {
         /// Kind.

@@ -3,8 +3,8 @@
 use crate::header::Kind;
 use crate::record::{
     CpuX86_64, Creds, Epoll, EpollTarget, Eventfd, Extent, External, Fd, File, FileTable, Fs, Guard, Image,
-    Inode, Itimer, Lock, Mm, MmContext, Namespace, Pidfd, Pipe, PosixTimer, Rlimit, Sigaction, Sighand,
-    Signalfd, Sigpending, Socket, Task, Thread, Timerfd, Vma,
+    Inode, InodeIdentity, Itimer, Lock, Mm, MmContext, Namespace, Pidfd, Pipe, PosixTimer, Rlimit, Sigaction,
+    Sighand, Signalfd, Sigpending, Socket, Task, Thread, Timerfd, Vma,
 };
 
 /// Stands for the image among the kinds of owner: parent 0.
@@ -39,7 +39,7 @@ pub fn owners(kind: Kind) -> Option<&'static [Kind]> {
         EpollTarget::KIND => &[Epoll::KIND],
         Sigaction::KIND => &[Sighand::KIND],
         Sigpending::KIND => &[Task::KIND, Thread::KIND],
-        Image::KIND => &[THE_IMAGE],
+        Image::KIND | InodeIdentity::KIND => &[THE_IMAGE],
         Inode::KIND => &[THE_IMAGE, Task::KIND, Mm::KIND, Fs::KIND, FileTable::KIND, File::KIND, Pipe::KIND],
         Lock::KIND => &[THE_IMAGE, Task::KIND, FileTable::KIND, File::KIND, Inode::KIND],
         File::KIND => &[THE_IMAGE, Task::KIND, FileTable::KIND, Epoll::KIND],
@@ -57,7 +57,9 @@ pub fn targets(kind: Kind, field: &str) -> &'static [Kind] {
         (Task::KIND, "fs") => &[Fs::KIND],
         (Task::KIND, "sighand") => &[Sighand::KIND],
         (Thread::KIND, "creds") => &[Creds::KIND],
-        (Mm::KIND, "exe") | (Vma::KIND | Pipe::KIND, "inode") | (Fs::KIND, "cwd" | "root") => &[Inode::KIND],
+        (Mm::KIND, "exe")
+        | (Vma::KIND | Pipe::KIND | InodeIdentity::KIND, "inode")
+        | (Fs::KIND, "cwd" | "root") => &[Inode::KIND],
         (Fd::KIND | EpollTarget::KIND, "file") => &[File::KIND],
         (File::KIND, "object") => OBJECTS,
         (Socket::KIND, "peer") => &[Socket::KIND],
@@ -69,6 +71,9 @@ pub fn targets(kind: Kind, field: &str) -> &'static [Kind] {
 pub fn is_required(kind: Kind, field: &str) -> bool {
     matches!(
         (kind, field),
-        (Image::KIND, "root") | (Thread::KIND, "creds") | (Fd::KIND | EpollTarget::KIND, "file")
+        (Image::KIND, "root")
+            | (Thread::KIND, "creds")
+            | (Fd::KIND | EpollTarget::KIND, "file")
+            | (InodeIdentity::KIND, "inode")
     )
 }

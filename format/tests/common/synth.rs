@@ -252,6 +252,13 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(403, id::THREAD, 0, bytes().u32s(&[10, u32::MAX]), &[10; 128]);
     let ids: Vec<u32> = (0..9).map(object).collect();
     synth.record(304, 0, ids[0], inode(0o100600, 5000), b"memfd:x (deleted)");
+    synth.record(
+        319,
+        0,
+        0,
+        bytes().u32s(&[id::EXE, 1]).u64(1_700_000_000_000_000_001),
+        &[9, 8, 7, 6, 5, 4, 3, 2],
+    );
     synth.record(306, 0, ids[1], bytes().u64s(&[65536, 3]).u32s(&[0, 0]), b"");
     synth.record(307, 0, ids[2], bytes().u64(9).u32s(&[1, 0]), b"");
     synth.record(308, 0, ids[3], bytes().u64(1), b"");

@@ -15,6 +15,8 @@ use nix::unistd::Pid;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithRawSiginfo;
 use stasis_engine::restart::{self, Error, Options, Restarted};
+use stasis_engine::rights;
+use stasis_engine::sys::creds;
 
 use crate::cli::args::Restart;
 use crate::cli::failure::{Explain as _, Failure, NOT_RESTARTED, Outcome};
@@ -49,6 +51,7 @@ pub fn run(args: &Restart) -> Outcome {
 
 fn start(args: &Restart, caught: &AtomicUsize) -> Result<Restarted, Failure> {
     let image = open(args)?;
+    let proven = judge_writer(&image, args)?;
     let pid_file = match &args.pid_file {
         // Before anything runs: a file that cannot be written is found now.
         Some(path) => {
@@ -61,6 +64,7 @@ fn start(args: &Restart, caught: &AtomicUsize) -> Result<Restarted, Failure> {
     let options = Options {
         redirects: args.fds.iter().cloned().collect::<BTreeMap<u32, PathBuf>>(),
         force_files: args.force_files,
+        proven,
         detach: args.detach,
     };
     let cancelled = || caught.load(Ordering::Relaxed) != 0;
@@ -101,6 +105,26 @@ fn open(args: &Restart) -> Result<File, Failure> {
     let null = File::open("/dev/null").context("/dev/null could not be opened")?;
     nix::unistd::dup2_stdin(&null).context("stdin could not be replaced")?;
     Ok(File::from(image))
+}
+
+/// Whether nobody else can have written the image. Who has rights that others have not is asked for `--trust` where that is
+/// not certain: the image says with which rights its processes run.
+fn judge_writer(image: &File, args: &Restart) -> Result<bool, Failure> {
+    let uid = nix::unistd::geteuid();
+    let is_privileged = uid.is_root() || creds::caps().is_ok_and(|caps| caps.permitted != 0);
+    let doubt = if args.image.as_os_str() == "-" {
+        Some("it does not come from a file, so nothing tells who writes it".to_owned())
+    } else {
+        let unseen = || format!("who may write {} could not be seen", args.image.display());
+        rights::image::doubt(image, &args.image, uid.as_raw()).with_context(unseen)?
+    };
+    match doubt {
+        Some(why) if is_privileged && !args.trust => {
+            let error = anyhow!("{}: this image may be somebody else's: {why}", args.image.display());
+            Err(error).hint("--trust takes it nevertheless; its processes then get nothing that they could not open themselves")
+        }
+        doubt => Ok(doubt.is_none() || !is_privileged),
+    }
 }
 
 fn explain(error: Error, args: &Restart) -> Failure {

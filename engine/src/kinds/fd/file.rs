@@ -11,6 +11,7 @@ use super::inodes::{self, Need};
 use super::kind::{Captured, FdKind, FdMaker, Making};
 use crate::image::model::{Id, Tree};
 use crate::kinds::{Capture, CaptureError, RestoreError};
+use crate::rights::files::Files as Rights;
 
 /// [`File::kind`] of a regular file.
 const REGULAR: u32 = 1;
@@ -57,8 +58,7 @@ fn kind_of(open: &Open) -> Option<u32> {
         libc::S_IFREG if open.link.starts_with(b"/memfd:") => Some(MEMFD),
         libc::S_IFREG => Some(REGULAR),
         libc::S_IFDIR => Some(DIRECTORY),
-        // Major 1 holds null, zero, full, random, urandom: without state of their own.
-        libc::S_IFCHR if nix::sys::stat::major(open.stat.st_rdev) == 1 => Some(DEVICE),
+        libc::S_IFCHR if inodes::is_plain_device(open.stat.st_rdev) => Some(DEVICE),
         _ => None,
     }
 }
@@ -74,8 +74,15 @@ pub fn needs(tree: &Tree, needs: &mut BTreeMap<Id, Need>) {
     }
 }
 
-/// Opens a file of the image with these flags, from what was made anew if it was.
-pub fn open_inode(inode: &Inode, made: Option<&OwnedFd>, flags: i32) -> Result<OwnedFd, RestoreError> {
+/// Opens a file of the image with these flags: from what was made anew if it was, else with the rights of those who have
+/// this description or, without one, have the file mapped.
+pub fn open_inode(
+    rights: &Rights,
+    description: Option<Id>,
+    (id, inode): (Id, &Inode),
+    made: Option<&OwnedFd>,
+    flags: i32,
+) -> Result<OwnedFd, RestoreError> {
     let strip = libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC | libc::O_NOFOLLOW;
     // Two bits make O_TMPFILE, one of them is O_DIRECTORY.
     let tmpfile = libc::O_TMPFILE & !libc::O_DIRECTORY;
@@ -83,10 +90,13 @@ pub fn open_inode(inode: &Inode, made: Option<&OwnedFd>, flags: i32) -> Result<O
     if flags & tmpfile != 0 {
         flags &= !libc::O_TMPFILE;
     }
-    let what = || format!("opening {}", inode.path.escape_ascii());
-    match made {
-        Some(fd) => inodes::reopen(fd, flags).map_err(RestoreError::io(what())),
-        None => inodes::open_path(&inodes::path(inode), flags).map_err(RestoreError::io(what())),
+    match (made, description) {
+        (Some(fd), _) => {
+            let what = format!("opening {}", inode.path.escape_ascii());
+            inodes::reopen(fd, flags).map_err(RestoreError::io(what))
+        }
+        (None, Some(description)) => rights.open_description(description, (id, inode), flags),
+        (None, None) => rights.open_for_all((id, inode), flags),
     }
 }
 
@@ -95,7 +105,8 @@ struct Maker;
 impl FdMaker for Maker {
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
         let inode = m.tree.inodes.get(&file.object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
-        let fd = open_inode(inode, m.made.get(&file.object), file.flags as i32)?;
+        let made = m.made.get(&file.object);
+        let fd = open_inode(m.rights, Some(id), (file.object, inode), made, file.flags as i32)?;
         if matches!(file.kind, REGULAR | MEMFD | DIRECTORY) && file.pos != 0 {
             let what = || format!("setting the offset of {}", inode.path.escape_ascii());
             nix::unistd::lseek(fd.as_fd(), file.pos as i64, nix::unistd::Whence::SeekSet)

@@ -9,11 +9,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use stasis_format::record::Inode;
+use stasis_format::record::{Inode, InodeIdentity};
 
 use crate::image::model::{Id, Tree};
 use crate::kinds::{Capture, RestoreError};
 use crate::refusal::Loss;
+use crate::rights::files::Files;
+use crate::rights::objects;
 use crate::sys;
 
 /// Bits of [`Inode::flags`].
@@ -64,6 +66,10 @@ impl Capture<'_> {
             flags |= SHMEM | EMBEDDED;
             return self.add_inode(file, &meta, Vec::new(), flags, 0);
         }
+        if let Some(what) = objects::of_process(&file, name) {
+            let what = format!("{} is {what}, which would be another's after a restart", name.escape_ascii());
+            self.survey.refuse(Loss::Descriptor, self.target.pid, what, "close it before the checkpoint");
+        }
         if sys::file::fs_magic(&file).is_ok_and(|m| m == PROC_SUPER_MAGIC) {
             flags |= PROC;
         }
@@ -101,6 +107,9 @@ impl Capture<'_> {
         let id = self.tree.new_id();
         self.contents.known.insert((meta.dev(), meta.ino()), id);
         self.tree.inodes.insert(id, record(meta, path, flags, seals));
+        if flags & (MEMFD | SHMEM | DELETED) == 0 {
+            self.tree.parts.push(identity(id, &file, meta).into());
+        }
         if flags & EMBEDDED != 0 && meta.size() > 0 {
             // A descriptor opened for writing only cannot be read from; /proc gives another one.
             let readable = reopen_file(&file)?;
@@ -127,6 +136,23 @@ fn raw(file: &StdFile) -> i32 {
     std::os::fd::AsRawFd::as_raw_fd(file)
 }
 
+/// What tells a file from a later one with its number.
+fn identity(inode: Id, file: &StdFile, meta: &std::fs::Metadata) -> InodeIdentity {
+    let (handle_type, handle) = sys::open::handle(file).unwrap_or_default();
+    InodeIdentity { inode, handle_type, ctime: nanos(meta.ctime(), meta.ctime_nsec()), handle }
+}
+
+fn nanos(seconds: i64, nanoseconds: i64) -> u64 {
+    (seconds as u64).wrapping_mul(1_000_000_000).wrapping_add(nanoseconds as u64)
+}
+
+/// Whether a device is one without state of its own, which can simply be opened again: null, zero, full, random, urandom
+/// (Documentation/admin-guide/devices.txt).
+pub fn is_plain_device(rdev: u64) -> bool {
+    let (major, minor) = (nix::sys::stat::major(rdev), nix::sys::stat::minor(rdev));
+    major == 1 && matches!(minor, 3 | 5 | 7 | 8 | 9)
+}
+
 fn record(meta: &std::fs::Metadata, path: Vec<u8>, flags: u32, seals: u32) -> Inode {
     Inode {
         dev: meta.dev(),
@@ -134,7 +160,7 @@ fn record(meta: &std::fs::Metadata, path: Vec<u8>, flags: u32, seals: u32) -> In
         mode: meta.mode(),
         nlink: meta.nlink() as u32,
         size: meta.size(),
-        mtime: (meta.mtime() as u64).wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec() as u64),
+        mtime: nanos(meta.mtime(), meta.mtime_nsec()),
         rdev: meta.rdev(),
         flags,
         seals,
@@ -176,7 +202,10 @@ pub struct Need {
 /// Judges a file that is to be opened again; `None` when it will do, else the complaint.
 pub fn judge(inode: &Inode, need: Need) -> Option<String> {
     let name = inode.path.escape_ascii();
-    let meta = match std::fs::metadata(path(inode)) {
+    let path = path(inode);
+    let is_link = inode.mode & libc::S_IFMT == libc::S_IFLNK;
+    let meta = if is_link { std::fs::symlink_metadata(path) } else { std::fs::metadata(path) };
+    let meta = match meta {
         Ok(meta) => meta,
         Err(e) => return Some(format!("{name} cannot be opened again: {e}")),
     };
@@ -209,7 +238,7 @@ pub fn judge(inode: &Inode, need: Need) -> Option<String> {
 }
 
 /// Makes a file whose contents are in the image: a memfd, shared memory, or an unnamed file where the deleted one was.
-pub fn make(inode: &Inode) -> Result<OwnedFd, RestoreError> {
+pub fn make(id: Id, inode: &Inode, rights: &Files) -> Result<OwnedFd, RestoreError> {
     let what = || format!("making {} again", inode.path.escape_ascii());
     let fd = if inode.flags & SHMEM != 0 {
         match sys::mem::shared_anonymous(inode.size) {
@@ -219,32 +248,56 @@ pub fn make(inode: &Inode) -> Result<OwnedFd, RestoreError> {
     } else if inode.flags & MEMFD != 0 {
         sys::mem::memfd(&inode.path, true).map_err(RestoreError::io(what()))?
     } else {
-        make_deleted(inode).map_err(RestoreError::io(what()))?
+        make_deleted(id, inode, rights)?
     };
     nix::unistd::ftruncate(fd.as_fd(), inode.size as i64).map_err(RestoreError::nix(what()))?;
     Ok(fd)
 }
 
-/// A file without a name where the deleted one was, with its mode and owner.
+/// A file without a name where the deleted one was, with its mode and owner, as the process could make it.
 ///
 /// It never has a name, so a restart that is killed leaves nothing; only a file system that cannot make such files
 /// (overlayfs of old, NFS) sees a name for a moment.
-fn make_deleted(inode: &Inode) -> io::Result<OwnedFd> {
+fn make_deleted(id: Id, inode: &Inode, rights: &Files) -> Result<OwnedFd, RestoreError> {
+    let what = || format!("making {} again", inode.path.escape_ascii());
     let path = path(inode);
     let dir = path.parent().filter(|d| d.is_dir()).map_or_else(std::env::temp_dir, Path::to_path_buf);
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
-    let file = match options.clone().custom_flags(libc::O_TMPFILE).open(&dir) {
-        Ok(file) => file,
-        Err(_) => {
-            let named = tempfile::Builder::new().prefix(".stasis-").tempfile_in(&dir)?;
-            named.into_file()
-        }
+    let unnamed = || match options.clone().custom_flags(libc::O_TMPFILE).open(&dir) {
+        Ok(file) => Ok(file),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)) => Err(error),
+        Err(_) => Ok(tempfile::Builder::new().prefix(".stasis-").tempfile_in(&dir)?.into_file()),
     };
-    // Another owner needs privilege; without it the file is ours, as all else of the process is.
-    let _ = nix::unistd::fchown(&file, Some(inode.uid.into()), Some(inode.gid.into()));
-    let mode = nix::sys::stat::Mode::from_bits_truncate(inode.mode & 0o7777);
-    nix::sys::stat::fchmod(&file, mode)?;
+    let file = match rights.make(id, unnamed)? {
+        // The process held it from when it could make files there.
+        Err(error) if rights.is_proven() && error.kind() == io::ErrorKind::PermissionDenied => unnamed(),
+        made => made,
+    };
+    let file = file.map_err(RestoreError::io(what()))?;
+    let owned = || -> io::Result<()> {
+        nix::unistd::fchown(&file, Some(inode.uid.into()), Some(inode.gid.into()))?;
+        let mode = nix::sys::stat::Mode::from_bits_truncate(inode.mode & 0o7777);
+        Ok(nix::sys::stat::fchmod(&file, mode)?)
+    };
+    let by_itself = rights.make(id, owned)?;
+    if by_itself.is_ok() {
+        return Ok(file.into());
+    }
+    if inode.mode & (libc::S_ISUID | libc::S_ISGID) != 0 {
+        let why = format!(
+            "{} ran with the rights of uid {} and gid {}: the process could not make such a file",
+            inode.path.escape_ascii(),
+            inode.uid,
+            inode.gid
+        );
+        return Err(RestoreError::Rights(why));
+    }
+    if !rights.is_proven() || owned().is_err() {
+        // Another owner needs privilege; without it the file is the process's own, as all else of it is.
+        let mode = nix::sys::stat::Mode::from_bits_truncate(inode.mode & 0o777);
+        nix::sys::stat::fchmod(&file, mode).map_err(RestoreError::nix(what()))?;
+    }
     Ok(file.into())
 }
 

@@ -23,6 +23,7 @@ use super::stream::Stream;
 use crate::image::model::{Id, Tree};
 use crate::kinds::{Capture, CaptureError, Contents, RestoreError};
 use crate::refusal::Survey;
+use crate::rights::files::Files;
 use crate::sys;
 use crate::tracee::handover::{Channel, Numbers};
 use crate::tracee::stub::Stub;
@@ -142,6 +143,8 @@ pub struct Making<'a> {
     pub numbers: &'a BTreeMap<Id, Vec<u32>>,
     /// Files made anew because their contents are in the image, by INODE.
     pub made: &'a BTreeMap<Id, OwnedFd>,
+    /// Opens the others with the rights of whoever had them.
+    pub rights: &'a Files,
     /// What is to be filled with contents of the image, by object.
     pub streams: &'a mut BTreeMap<Id, Stream>,
 }

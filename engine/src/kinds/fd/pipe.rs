@@ -185,7 +185,7 @@ impl FdMaker for Maker {
         });
         let (read, write) = match self.made.remove(&object) {
             Some(made) => made,
-            None => make(m, id, record)?,
+            None => make(m, id, object, record)?,
         };
         let mode = file.flags as i32 & libc::O_ACCMODE;
         let end = if mode == libc::O_WRONLY { &write } else { &read };
@@ -211,12 +211,24 @@ impl FdMaker for Maker {
     }
 }
 
+/// What all descriptions of a FIFO together are for: that much its processes must be allowed. It is opened both ways then.
+fn access_of(m: &Making, object: Id) -> i32 {
+    let modes = m.tree.files.values().filter(|file| file.kind == FIFO && file.object == object);
+    let mut modes = modes.map(|file| file.flags as i32 & libc::O_ACCMODE);
+    match modes.next() {
+        Some(first) if modes.all(|mode| mode == first) => first,
+        _ => libc::O_RDWR,
+    }
+}
+
 /// Makes a pipe of the right size, or opens a FIFO: its read and its write end.
-fn make(m: &Making, id: Id, record: &Record) -> Result<(OwnedFd, OwnedFd), RestoreError> {
+fn make(m: &Making, id: Id, object: Id, record: &Record) -> Result<(OwnedFd, OwnedFd), RestoreError> {
     let pair = if record.inode != 0 {
         let inode = m.tree.inodes.get(&record.inode).ok_or_else(|| RestoreError::missing(m.tree, id))?;
         // Opened both ways it does not wait for the other side.
-        let fifo = open_inode(inode, m.made.get(&record.inode), libc::O_RDWR | libc::O_NONBLOCK)?;
+        let made = m.made.get(&record.inode);
+        let fifo =
+            open_inode(m.rights, None, (record.inode, inode), made, access_of(m, object) | libc::O_NONBLOCK)?;
         let other = fifo.try_clone().map_err(RestoreError::io("opening a FIFO"))?;
         (fifo, other)
     } else {

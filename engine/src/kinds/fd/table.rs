@@ -16,6 +16,7 @@ use crate::image::model::{Id, MmState, TaskState, Tree};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::memory::areas;
 use crate::procfs::Proc;
+use crate::rights::files::{Directories, Files};
 use crate::sys;
 use crate::sys::abi::OwnerEx;
 use crate::tracee::batch::{Batch, args};
@@ -141,6 +142,7 @@ pub fn settle(s: &mut Settling) -> Result<(), CaptureError> {
 pub struct Descriptors<'t> {
     tree: &'t Tree,
     redirects: Redirects,
+    rights: Files,
     makers: Vec<(&'static [u32], Box<dyn FdMaker>)>,
     /// Files made anew because their contents are in the image, by INODE.
     pub made: BTreeMap<Id, OwnedFd>,
@@ -163,9 +165,16 @@ impl std::fmt::Debug for Descriptors<'_> {
 impl<'t> Descriptors<'t> {
     /// Judges every file and every description of the image, and makes the files anew whose contents are in it.
     ///
-    /// `force`: files that changed are taken as they are.
-    pub fn judge(tree: &'t Tree, redirects: Redirects, force: bool) -> Result<Self, RestoreError> {
-        let made = remake(tree, force)?;
+    /// `force`: files that changed are taken as they are. `proven`: nobody else can have written the image.
+    pub fn judge(
+        tree: &'t Tree,
+        redirects: Redirects,
+        force: bool,
+        proven: bool,
+    ) -> Result<Self, RestoreError> {
+        let rights = Files::new(tree, proven)?;
+        let made = remake(tree, &rights, force)?;
+        rights.judge_all(tree, &made)?;
         let mut numbers: BTreeMap<Id, Vec<u32>> = BTreeMap::new();
         for fd in tree.tables.values().flatten() {
             numbers.entry(fd.file).or_default().push(fd.fd);
@@ -174,6 +183,7 @@ impl<'t> Descriptors<'t> {
         let descriptors = Self {
             tree,
             redirects,
+            rights,
             makers,
             made,
             programs: BTreeMap::new(),
@@ -219,7 +229,7 @@ impl<'t> Descriptors<'t> {
                 continue;
             };
             let flags = if write { libc::O_RDWR } else { libc::O_RDONLY };
-            let fd = file::open_inode(inode, self.made.get(&id), flags)?;
+            let fd = file::open_inode(&self.rights, None, (id, inode), self.made.get(&id), flags)?;
             // Each stays, so the next one has the next number.
             let number = numbers.spare(fds.len() + 1).last().copied().unwrap_or(u32::MAX);
             fds.push((fd, vec![Slot { number, cloexec: true }]));
@@ -247,9 +257,23 @@ impl<'t> Descriptors<'t> {
             let readable = inodes::reopen(&made, libc::O_RDONLY);
             self.programs.insert(exe, readable.map_err(RestoreError::io("opening a program again"))?);
         }
-        let fd = file::open_inode(inode, self.programs.get(&exe), libc::O_RDONLY)?;
+        let made = self.programs.get(&exe);
+        let fd = file::open_inode(&self.rights, None, (exe, inode), made, libc::O_RDONLY)?;
         let Some(numbers) = self.used.get_mut(process) else { return Ok(None) };
         Ok(Some(channel.lend(stub, numbers, fd)?))
+    }
+
+    /// Lends a process its current directory, and its root if that is not ours.
+    pub fn lend_directories(
+        &mut self,
+        channel: &Channel,
+        stub: &mut Stub,
+        process: usize,
+        fs: Id,
+    ) -> Result<Vec<u32>, RestoreError> {
+        let Some(numbers) = self.used.get_mut(process) else { return Ok(Vec::new()) };
+        let Directories { cwd, root } = self.rights.directories(self.tree, fs)?;
+        [Some(cwd), root].into_iter().flatten().map(|fd| Ok(channel.lend(stub, numbers, fd)?)).collect()
     }
 
     /// Takes back what was lent to a process.
@@ -327,25 +351,18 @@ impl<'t> Descriptors<'t> {
             redirects: &self.redirects,
             numbers: &self.numbers,
             made: &self.made,
+            rights: &self.rights,
             streams: &mut self.streams,
         };
         maker_of(&mut self.makers, self.tree, id)?.open(&mut making, id, file)
     }
 
-    /// Every process has its descriptors: what some of them have to do with others, and who is told of I/O.
-    pub fn connect(
-        &mut self,
-        channel: &Channel,
-        stubs: Vec<&mut Stub>,
-        tasks: &[&TaskState],
-    ) -> Result<(), RestoreError> {
+    /// Every process has its descriptors: what some of them have to do with others.
+    pub fn connect(&mut self, channel: &Channel, stubs: Vec<&mut Stub>) -> Result<(), RestoreError> {
         let (tree, places) = (self.tree, &self.places);
         let mut placed = Placed { tree, channel, stubs, places, used: &mut self.used, same_boot: false };
         for (id, file) in &tree.files {
             maker_of(&mut self.makers, tree, *id)?.connect(&mut placed, *id, file)?;
-        }
-        for (stub, task) in placed.stubs.iter_mut().zip(tasks) {
-            restore_owners(stub, tree.tables.get(&task.task.files).map_or(&[], Vec::as_slice), tree)?;
         }
         Ok(())
     }
@@ -393,7 +410,7 @@ fn make_inside(
 }
 
 /// Judges the files of the image, and makes those anew whose contents are in it.
-fn remake(tree: &Tree, force: bool) -> Result<BTreeMap<Id, OwnedFd>, RestoreError> {
+fn remake(tree: &Tree, rights: &Files, force: bool) -> Result<BTreeMap<Id, OwnedFd>, RestoreError> {
     let mut needs = BTreeMap::new();
     file::needs(tree, &mut needs);
     areas::needs(tree, &mut needs);
@@ -403,7 +420,7 @@ fn remake(tree: &Tree, force: bool) -> Result<BTreeMap<Id, OwnedFd>, RestoreErro
         let complaint = || inodes::judge(inode, need);
         let is_nameless = inode.flags & (inodes::DELETED | inodes::MEMFD | inodes::SHMEM) != 0;
         if inode.flags & inodes::EMBEDDED != 0 && (is_nameless || complaint().is_some()) {
-            made.insert(*id, inodes::make(inode)?);
+            made.insert(*id, inodes::make(*id, inode, rights)?);
         } else if inode.flags & inodes::DELETED == 0 && !force {
             complaints.extend(complaint());
         }
@@ -411,12 +428,13 @@ fn remake(tree: &Tree, force: bool) -> Result<BTreeMap<Id, OwnedFd>, RestoreErro
     if complaints.is_empty() { Ok(made) } else { Err(RestoreError::Files(complaints)) }
 }
 
-/// F_SETOWN_EX and F_SETSIG, for those descriptions that had them.
-fn restore_owners(stub: &mut Stub, table: &[Fd], tree: &Tree) -> Result<(), RestoreError> {
+/// F_SETOWN_EX and F_SETSIG, for those descriptions that had them. The kernel notes who asks, and later sends the signal as
+/// he could: so it is the process with its credentials that asks.
+pub fn restore_owners(stub: &mut Stub, table: Id, tree: &Tree) -> Result<(), RestoreError> {
     const F_SETOWN_EX: i32 = 15;
     const F_SETSIG: i32 = 10;
     let mut calls = Batch::new();
-    for fd in table {
+    for fd in tree.tables.get(&table).into_iter().flatten() {
         let Some(file) = tree.files.get(&fd.file).filter(|f| f.owner != 0 || f.sig != 0) else { continue };
         let owner = calls.put(&OwnerEx { owner_type: file.owner_type as i32, pid: file.owner });
         let args = args![fd.fd, F_SETOWN_EX, owner];

@@ -2,7 +2,7 @@
 
 use stasis_format::record::Fs;
 
-use crate::image::model::{Id, Tree};
+use crate::image::model::Id;
 use crate::kinds::fd::inodes;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::Status;
@@ -25,19 +25,19 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
     Ok(id)
 }
 
-/// Changes root and directory, and sets the umask.
-pub fn restore(stub: &mut Stub, tree: &Tree, fs: &Fs) -> Result<(), RestoreError> {
+/// Changes root and directory, and sets the umask. `directories` are the numbers of descriptors: of the current directory,
+/// and of the root if it is not that of whoever restarts. They were opened with the rights of the process.
+pub fn restore(stub: &mut Stub, fs: &Fs, directories: &[u32]) -> Result<(), RestoreError> {
     let mut calls = Batch::new();
     calls.call("setting the umask", libc::SYS_umask, args![fs.umask]);
-    let root = tree.path_of(fs.root);
-    if !root.is_empty() && root != b"/" {
-        let at = calls.string(root);
-        calls.call(format!("changing the root to {}", root.escape_ascii()), libc::SYS_chroot, args![at]);
+    if let Some(root) = directories.get(1) {
+        calls.call("entering the root directory", libc::SYS_fchdir, args![*root]);
+        let here = calls.string(b".");
+        calls.call("changing the root", libc::SYS_chroot, args![here]);
     }
-    let cwd = tree.path_of(fs.cwd);
-    let inside = cwd.strip_prefix(root).filter(|_| root != b"/").unwrap_or(cwd);
-    let at = calls.string(if inside.is_empty() { b"/" } else { inside });
-    calls.call(format!("changing the directory to {}", cwd.escape_ascii()), libc::SYS_chdir, args![at]);
+    if let Some(cwd) = directories.first() {
+        calls.call("changing the directory", libc::SYS_fchdir, args![*cwd]);
+    }
     stub.make(&calls)?;
     Ok(())
 }
