@@ -265,6 +265,9 @@ types:
       - id: uid
         type: u4
         doc: "User id of the process that took the checkpoint."
+      - id: base
+        size: 16
+        doc: "Image that this one builds on, by its uuid, zero for none: EXTENTs encoded as base have their pages there, in the object with the same reference, at the same address."
       - id: version
         size: tail_len
         doc: "Name and version of the engine that wrote the image."
@@ -341,7 +344,7 @@ types:
         doc: "Signal actions."
       - id: tty
         type: u4
-        doc: "Descriptor number of the controlling terminal's description in the image, 0 for none."
+        doc: "Description of the controlling terminal."
       - id: child_subreaper
         type: u4
         doc: "1 if descendants that lose their parent come to this task (PR_SET_CHILD_SUBREAPER)."
@@ -822,7 +825,7 @@ types:
       - id: xxh3
         type: u8
   rev2_extent:
-    doc: "Contents of pages: of an MM by virtual address, of an INODE, PIPE or SOCKET by offset. The bytes follow the record, from the next multiple of 4096 of the stream on; zero bytes fill the gap before and up to the next multiple of 8 after them. When nothing is stored there is no gap either."
+    doc: "Contents of pages: of an MM by virtual address, of another object by offset. The same page may be in an image more than once, then the last one counts; and an EXTENT may come before its owner. The bytes follow the record, from the next multiple of 4096 of the stream on; zero bytes fill the gap before and up to the next multiple of 8 after them. When nothing is stored there is no gap either."
     seq:
       - id: id
         type: u4
@@ -918,7 +921,7 @@ types:
       - id: kind
         type: u4
         enum: file_kind
-        doc: "What it is of."
+        doc: "Kind of what it is of."
       - id: flags
         type: u4
         doc: "Status flags and access mode. Bits: 0x1 O_WRONLY, 0x2 O_RDWR, 0x400 O_APPEND, 0x800 O_NONBLOCK, 0x1000 O_DSYNC, 0x2000 O_ASYNC, 0x4000 O_DIRECT, 0x8000 O_LARGEFILE, 0x10000 O_DIRECTORY, 0x20000 O_NOFOLLOW, 0x40000 O_NOATIME, 0x80000 O_CLOEXEC, 0x100000 O_SYNC, 0x200000 O_PATH, 0x400000 O_TMPFILE."
@@ -927,7 +930,7 @@ types:
         doc: "Offset."
       - id: object
         type: u4
-        doc: "INODE, PIPE, EVENTFD, EPOLL, TIMERFD, SIGNALFD, PIDFD, SOCKET or EXTERNAL."
+        doc: "What it is of."
       - id: sig
         type: u4
         doc: "Signal sent when I/O is possible (F_SETSIG)."
@@ -1479,6 +1482,7 @@ enums:
     1: zero
     2: zstd
     3: lz4
+    4: base
   file_kind:
     1: regular
     2: directory

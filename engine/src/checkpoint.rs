@@ -461,6 +461,7 @@ fn image(opts: &Options) -> Result<Image, Error> {
         flags: u64::from(opts.embed_files) | u64::from(!opts.kill) << 1,
         root: 0,
         uid: nix::unistd::getuid().as_raw(),
+        base: [0; 16],
         version: concat!("stasis ", env!("CARGO_PKG_VERSION")).into(),
     })
 }

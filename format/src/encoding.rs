@@ -19,6 +19,8 @@ impl Encoding {
     pub const ZSTD: Self = Self(2);
     /// One LZ4 block, without frame and length.
     pub const LZ4: Self = Self(3);
+    /// The pages as they are in the image that IMAGE names as its base; nothing is stored.
+    pub const BASE: Self = Self(4);
 
     /// Its name, if it is known.
     pub fn name(self) -> Option<&'static str> {
@@ -38,6 +40,9 @@ impl std::fmt::Display for Encoding {
 /// Encoding or decoding failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
+    /// The pages are in another image.
+    #[error("the pages are stored in the image that this one builds on")]
+    Base,
     /// This build cannot do it.
     #[error("this build cannot handle {0}")]
     Unsupported(Encoding),
@@ -61,6 +66,7 @@ pub fn encode(encoding: Encoding, data: &[u8], level: i32) -> Result<Vec<u8>, Co
         Encoding::ZERO => Err(broken(encoding, data.len(), "they are not all zero")),
         Encoding::ZSTD => zstd_encode(data, level),
         Encoding::LZ4 => Ok(lz4_flex::block::compress(data)),
+        Encoding::BASE => Err(CodecError::Base),
         other => Err(CodecError::Unsupported(other)),
     }
 }
@@ -83,6 +89,7 @@ pub fn decode(encoding: Encoding, stored: &[u8], expected: usize) -> Result<Vec<
             out.truncate(got);
             out
         }
+        Encoding::BASE => return Err(CodecError::Base),
         other => return Err(CodecError::Unsupported(other)),
     };
     if out.len() != expected {

@@ -1,36 +1,12 @@
 //! Page contents: the runs that an EXTENT covers and the rules they obey.
 
+pub use crate::record::Run;
+
 use crate::encoding::Encoding;
 use crate::error::Fault;
 use crate::limits::{MAX_EXTENT_BYTES, MAX_RUNS, PAGE};
 use crate::record::{Extent, RecordBody as _};
 use crate::rules;
-
-/// Consecutive pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Run {
-    /// Virtual address, or offset in the object, of the first byte; a multiple of the page.
-    pub start: u64,
-    /// Pages of 4096 bytes, one at least.
-    pub pages: u64,
-}
-
-impl Run {
-    /// Length in bytes; saturates on nonsense.
-    pub fn len(&self) -> u64 {
-        self.pages.saturating_mul(PAGE)
-    }
-
-    /// Whether the run covers nothing, which no image may contain.
-    pub fn is_empty(&self) -> bool {
-        self.pages == 0
-    }
-
-    /// Address behind the last byte; saturates on nonsense.
-    pub fn end(&self) -> u64 {
-        self.start.saturating_add(self.len())
-    }
-}
 
 /// An EXTENT as a reader meets it: everything but the contents, which come next in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +15,7 @@ pub struct ExtentHead {
     pub offset: u64,
     /// Offset of the stored bytes; of the end of the record when there are none.
     pub data_offset: u64,
-    /// Object whose contents these are: MM, INODE, PIPE or SOCKET.
+    /// Object whose contents these are.
     pub parent: u32,
     /// The pages.
     pub runs: Vec<Run>,
@@ -98,14 +74,7 @@ pub fn padding_after(stored_len: u64) -> u64 {
 
 /// The runs in the tail of an EXTENT.
 pub fn runs_of(body: &Extent) -> Vec<Run> {
-    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
-    body.runs
-        .chunks_exact(16)
-        .map(|pair| {
-            let (start, pages) = pair.split_at(8);
-            Run { start: word(start), pages: word(pages) }
-        })
-        .collect()
+    body.list()
 }
 
 /// Checks an EXTENT record, which stands at `offset` and ends at `end`, and takes it apart. The faults come with
@@ -135,7 +104,7 @@ pub fn open(offset: u64, end: u64, parent: u32, body: &Extent) -> (Option<Extent
     let page_bytes = body.nr_pages.saturating_mul(PAGE);
     let fits = match encoding {
         Encoding::NONE => body.stored_len == page_bytes,
-        Encoding::ZERO => body.stored_len == 0,
+        Encoding::ZERO | Encoding::BASE => body.stored_len == 0,
         _ => body.stored_len > 0,
     };
     if encoding.name().is_none() {

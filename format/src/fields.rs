@@ -4,8 +4,9 @@
 use crate::frame;
 use crate::head::{HEAD_DEF, TAIL_DEF};
 use crate::header::{Kind, RECORD_HEADER_LEN};
-use crate::record::{DEFS, FieldDef, FieldType, IndexEntry, RecordDef, Show, TailKind};
+use crate::record::{DEFS, IndexEntry};
 use crate::rev1::{STRING_DEF, TASK_DEF};
+use crate::schema::{FieldDef, FieldType, RecordDef, Show, TailKind};
 use crate::show::{self, Value};
 
 /// One field of a record.
@@ -58,18 +59,20 @@ pub enum Part {
     Other,
 }
 
-const KIND: FieldDef = def("kind", FieldType::S16, Show::Dec, "Type of the record.");
-const LEN: FieldDef = def("len", FieldType::S16, Show::Dec, "Length of the payload in bytes.");
-const PARENT: FieldDef = def("parent", FieldType::U32, Show::Ref, "Object that the record belongs to.");
-const ID: FieldDef = def("id", FieldType::U32, Show::Ref, "Object that the record defines.");
-const TAIL_LEN: FieldDef = def("tail_len", FieldType::U32, Show::Size, "Length of the tail without padding.");
-const CHECKSUM: FieldDef =
-    def("xxh3", FieldType::U64, Show::Hex, "XXH3-64 of all bytes of the record before this field.");
+const KIND: FieldDef = FieldDef::plain("kind", FieldType::S16, Show::Dec, "Type of the record.");
+const LEN: FieldDef = FieldDef::plain("len", FieldType::S16, Show::Dec, "Length of the payload in bytes.");
+const PARENT: FieldDef =
+    FieldDef::plain("parent", FieldType::U32, Show::Ref, "Object that the record belongs to.");
+const ID: FieldDef = FieldDef::plain("id", FieldType::U32, Show::Ref, "Object that the record defines.");
+const TAIL_LEN: FieldDef =
+    FieldDef::plain("tail_len", FieldType::U32, Show::Size, "Length of the tail without padding.");
+const CHECKSUM: FieldDef = FieldDef::plain(
+    "xxh3",
+    FieldType::U64,
+    Show::Hex,
+    "XXH3-64 of all bytes of the record before this field.",
+);
 const PADDING: &str = "Zero bytes up to the next multiple of 8.";
-
-const fn def(name: &'static str, ty: FieldType, show: Show, doc: &'static str) -> FieldDef {
-    FieldDef { name, ty, show, doc }
-}
 
 /// Description of a kind in a revision.
 pub fn definition(kind: Kind, rev: u16) -> Option<&'static RecordDef> {
@@ -121,7 +124,11 @@ pub fn fields(bytes: &[u8], offset: u64, rev: u16) -> Vec<Field> {
         }
     }
     let unknown = usize::try_from(end.saturating_sub(cutter.offset)).unwrap_or(0);
-    cutter.bytes("fixed", "Fixed part, of a kind that is not known.", unknown, Part::Other);
+    let (name, meaning) = match known {
+        Some(_) => ("newer", "What a newer format has more of."),
+        None => ("fixed", "Fixed part, of a kind that is not known."),
+    };
+    cutter.bytes(name, meaning, unknown, Part::Other);
     match known.filter(|def| def.tail != TailKind::None) {
         Some(def) => cutter.tail(def, tail_len.min(variable)),
         None => cutter.bytes(

@@ -1,7 +1,7 @@
 //! HEAD and TAIL, the same bytes in both revisions, and the kernel version that HEAD carries.
 
 use crate::header::{Kind, RECORD_HEADER_LEN, RecordHeader};
-use crate::record::{FieldDef, FieldType, RecordDef, Show, TailKind};
+use crate::schema::{FieldDef, FieldType, RecordDef, Show};
 use binrw::{BinRead, BinWrite, binrw};
 use std::io::Cursor;
 
@@ -105,20 +105,23 @@ pub const HEAD_DEF: RecordDef = RecordDef {
     name: "HEAD",
     doc: "First record of an image: what made it, when, and in which revision.",
     fields: &[
-        field("magic", FieldType::U64, Show::Hex, "Always 0x00feed0cc0a2d200."),
-        field("major", FieldType::U16, Show::Dec, "Version of the kernel that the image was made on."),
-        field("minor", FieldType::U16, Show::Dec, "Its patch level."),
-        field("patch", FieldType::U16, Show::Dec, "Its sublevel, 255 at the most."),
-        field("rev", FieldType::U16, Show::Dec, "Revision of the image."),
-        field("time", FieldType::U64, Show::Seconds, "When the image was made."),
-        field("flags", FieldType::U64, Show::Flags(HEAD_FLAGS), "How the image came about."),
-        field("release", FieldType::Bytes(64), Show::Text, "Release of the kernel, uname(2)."),
-        field("version", FieldType::Bytes(64), Show::Text, "Version of the kernel, uname(2)."),
-        field("machine", FieldType::Bytes(64), Show::Text, "Machine, uname(2)."),
+        FieldDef::plain("magic", FieldType::U64, Show::Hex, "Always 0x00feed0cc0a2d200."),
+        FieldDef::plain(
+            "major",
+            FieldType::U16,
+            Show::Dec,
+            "Version of the kernel that the image was made on.",
+        ),
+        FieldDef::plain("minor", FieldType::U16, Show::Dec, "Its patch level."),
+        FieldDef::plain("patch", FieldType::U16, Show::Dec, "Its sublevel, 255 at the most."),
+        FieldDef::plain("rev", FieldType::U16, Show::Dec, "Revision of the image."),
+        FieldDef::plain("time", FieldType::U64, Show::Seconds, "When the image was made."),
+        FieldDef::plain("flags", FieldType::U64, Show::Flags(HEAD_FLAGS), "How the image came about."),
+        FieldDef::plain("release", FieldType::Bytes(64), Show::Text, "Release of the kernel, uname(2)."),
+        FieldDef::plain("version", FieldType::Bytes(64), Show::Text, "Version of the kernel, uname(2)."),
+        FieldDef::plain("machine", FieldType::Bytes(64), Show::Text, "Machine, uname(2)."),
     ],
-    tail_name: "",
-    tail: TailKind::None,
-    tail_doc: "",
+    ..RecordDef::EMPTY
 };
 
 /// TAIL, described for those who show it.
@@ -126,18 +129,12 @@ pub const TAIL_DEF: RecordDef = RecordDef {
     kind: Kind::TAIL.0,
     name: "TAIL",
     doc: "Last record of an image.",
-    fields: &[field("magic", FieldType::U64, Show::Hex, "Always 0x002d2a0cc0deef00.")],
-    tail_name: "",
-    tail: TailKind::None,
-    tail_doc: "",
+    fields: &[FieldDef::plain("magic", FieldType::U64, Show::Hex, "Always 0x002d2a0cc0deef00.")],
+    ..RecordDef::EMPTY
 };
 
 /// Flags of HEAD.
 pub const HEAD_FLAGS: &[(u64, &str)] = &[(CR_CTX_CKPT, "CKPT"), (2, "RSTR")];
-
-const fn field(name: &'static str, ty: FieldType, show: Show, doc: &'static str) -> FieldDef {
-    FieldDef { name, ty, show, doc }
-}
 
 /// The whole TAIL record, 16 bytes; it never differs.
 pub fn tail_record() -> [u8; TAIL_RECORD_LEN] {

@@ -28,25 +28,6 @@ impl Kind {
     pub const fn is_ignorable(self) -> bool {
         self.0 >= Self::IGNORABLE
     }
-
-    /// The name in the specification, if it is a known type.
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Self::HEAD => Some("HEAD"),
-            Self::STRING => Some("STRING"),
-            Self::TAIL => Some("TAIL"),
-            _ => crate::record::DEFS.iter().find(|d| d.kind == self.0).map(|d| d.name),
-        }
-    }
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.name() {
-            Some(name) => f.write_str(name),
-            None => write!(f, "type {}", self.0),
-        }
-    }
 }
 
 /// `struct cr_hdr` of the patch set: type, length of the payload, owner.

@@ -1,7 +1,7 @@
 //! Reads an image with random access: from the end, by its index, taking no more than is asked for.
 
 use crate::checksum::checksum;
-use crate::encoding;
+use crate::encoding::{self, CodecError};
 use crate::error::{Fault, ReadError};
 use crate::extent::{self, ExtentHead};
 use crate::frame;
@@ -162,8 +162,10 @@ impl<S: ReadAt> IndexReader<S> {
         if head.encoding == encoding::Encoding::NONE && stored.len() == expected {
             return Ok(stored);
         }
-        encoding::decode(head.encoding, &stored, expected)
-            .map_err(|e| at(rules::EXTENT_ENCODING, e.to_string()).into())
+        encoding::decode(head.encoding, &stored, expected).map_err(|e| {
+            let rule = if e == CodecError::Base { rules::EXTENT_BASE } else { rules::EXTENT_ENCODING };
+            at(rule, e.to_string()).into()
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 //! sets lists of names, dates strings, text as [`crate::show::escape`] gives it, raw bytes hexadecimal.
 
 use crate::encoding::Encoding;
-use crate::extent::{Run, runs_of};
+use crate::extent::Run;
 use crate::fields::{Field, Part, definition, fields};
 use crate::findings::Finding;
 use crate::frame;
@@ -13,8 +13,9 @@ use crate::head::{HEAD_RECORD_LEN, Head};
 use crate::header::{Kind, RECORD_HEADER_LEN};
 use crate::limits::MAX_PAYLOAD;
 use crate::parser::Totals;
-use crate::record::{Body, Extent, FieldDef, IndexEntry, Show, TailKind};
+use crate::record::{Body, Extent, IndexEntry};
 use crate::rules;
+use crate::schema::{FieldDef, Show, TailKind};
 use crate::show::{self, Value as Raw};
 use crate::source::ReadAt;
 use crate::summary::{summary, summary_of_fields};
@@ -208,7 +209,7 @@ fn tail(kind: TailKind, raw: &[u8]) -> Value {
 }
 
 fn extent_json(end: u64, extent: &Extent) -> Value {
-    let runs = runs_of(extent);
+    let runs = extent.list();
     json!({
         "data_offset": end + crate::extent::padding_before(end, extent.stored_len),
         "stored_len": extent.stored_len,

@@ -1,8 +1,8 @@
 //! The Stasis checkpoint image.
 //!
 //! * [`header`], [`head`]: what both revisions share: the header of every record, HEAD and TAIL.
-//! * [`record`]: the records of revision 2, described once for all uses; [`extent`]: pages; [`encoding`]: how they
-//!   are stored.
+//! * [`record`]: the records of revision 2, described once for all uses in the terms of [`schema`]; [`extent`]: pages;
+//!   [`encoding`]: how they are stored.
 //! * [`writer`]: makes an image in one pass. [`parser`]: takes one apart without I/O; [`reader`]: drives it over a
 //!   stream. [`index`]: opens one from its end over [`source`], reading little; [`memory`]: pages by
 //!   address.
@@ -36,6 +36,7 @@ pub mod reader;
 pub mod record;
 pub mod rev1;
 pub mod rules;
+pub mod schema;
 pub mod sharing;
 pub mod show;
 pub mod sniff;

@@ -8,6 +8,7 @@ use crate::limits::{MAX_MAPPED_RUNS, PAGE};
 use crate::record::{Extent, IndexEntry};
 use crate::rules;
 use crate::source::ReadAt;
+use std::collections::BinaryHeap;
 
 /// A run of pages and the extent that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub struct Page {
     pub bytes: Option<Vec<u8>>,
 }
 
-/// Which extents hold the pages of one object. Runs of different extents may alternate, so all EXTENT records of
-/// the object are read once, without their contents.
+/// Which extents hold the pages of one object. Runs of different extents may alternate, and a page may be in several, of
+/// which the last counts; so all EXTENT records of the object are read once, without their contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryMap {
     pieces: Vec<Piece>,
@@ -55,8 +56,7 @@ impl MemoryMap {
                 before += run.pages;
             }
         }
-        pieces.sort_by_key(|piece| piece.run.start);
-        Ok(Self { pieces })
+        Ok(Self { pieces: last_of_each(pieces) })
     }
 
     /// All runs in ascending order.
@@ -101,6 +101,44 @@ impl MemoryMap {
         }
         Ok(pages)
     }
+}
+
+/// The pieces in ascending order, of each page only the last in the image.
+fn last_of_each(mut pieces: Vec<Piece>) -> Vec<Piece> {
+    pieces.sort_by_key(|piece| piece.run.start);
+    if pieces.is_sorted_by(|a, b| a.run.end() <= b.run.start) {
+        return pieces;
+    }
+    let mut edges: Vec<u64> = pieces.iter().flat_map(|piece| [piece.run.start, piece.run.end()]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let mut out: Vec<Piece> = Vec::with_capacity(pieces.len());
+    // Pieces that start at or before the edge, the last in the image on top.
+    let mut open: BinaryHeap<(usize, usize)> = BinaryHeap::new();
+    let mut coming = pieces.iter().enumerate().peekable();
+    for (from, to) in edges.iter().zip(edges.iter().skip(1)) {
+        while let Some((at, piece)) = coming.next_if(|(_, piece)| piece.run.start <= *from) {
+            open.push((piece.position, at));
+        }
+        let over = |(_, at): &(usize, usize)| pieces.get(*at).is_none_or(|piece| piece.run.end() <= *from);
+        while open.peek().is_some_and(over) {
+            open.pop();
+        }
+        let Some(piece) = open.peek().and_then(|(_, at)| pieces.get(*at)) else { continue };
+        let run = Run { start: *from, pages: (to - from) / PAGE };
+        let before = piece.before + (from - piece.run.start) / PAGE;
+        match out.last_mut() {
+            Some(last)
+                if last.position == piece.position
+                    && last.run.end() == run.start
+                    && last.before + last.run.pages == before =>
+            {
+                last.run.pages += run.pages;
+            }
+            _ => out.push(Piece { run, position: piece.position, before }),
+        }
+    }
+    out
 }
 
 /// The map belongs to another image.

@@ -12,7 +12,7 @@ use crate::head::{
     CR_CTX_CKPT, HEAD_LEN, HEAD_MAGIC, Head, KernelVersion, TAIL_LEN, TAIL_MAGIC, tail_record,
 };
 use crate::header::{Kind, RECORD_HEADER_LEN, RecordHeader};
-use crate::record::{FieldDef, FieldType, RecordDef, Show, TailKind};
+use crate::schema::{FieldDef, FieldType, RecordDef, Show, TailKind};
 use binrw::{BinRead as _, BinWrite as _, binrw};
 use std::io::Cursor;
 
@@ -61,16 +61,29 @@ pub const TASK_DEF: RecordDef = RecordDef {
     name: "TASK",
     doc: "The task. Its name follows in a STRING.",
     fields: &[
-        field("state", FieldType::U32, Show::Flags(KERNEL_STATES), "State of the task, 0 is running."),
-        field("exit_state", FieldType::U32, Show::Dec, "Exit state, 0 for a task that lives."),
-        field("exit_code", FieldType::U32, Show::Wait, "Exit code."),
-        field("exit_signal", FieldType::U32, Show::Signal, "Signal sent to the parent when it ends."),
-        field("task_comm_len", FieldType::S32, Show::Dec, "Bytes set aside for the name, 0 to 4096."),
-        field("pad", FieldType::U32, Show::Zero, "Padding of the C structure, zero."),
+        FieldDef::plain(
+            "state",
+            FieldType::U32,
+            Show::Flags(KERNEL_STATES),
+            "State of the task, 0 is running.",
+        ),
+        FieldDef::plain("exit_state", FieldType::U32, Show::Dec, "Exit state, 0 for a task that lives."),
+        FieldDef::plain("exit_code", FieldType::U32, Show::Wait, "Exit code."),
+        FieldDef::plain(
+            "exit_signal",
+            FieldType::U32,
+            Show::Signal,
+            "Signal sent to the parent when it ends.",
+        ),
+        FieldDef::plain(
+            "task_comm_len",
+            FieldType::S32,
+            Show::Dec,
+            "Bytes set aside for the name, 0 to 4096.",
+        ),
+        FieldDef::plain("pad", FieldType::U32, Show::Zero, "Padding of the C structure, zero."),
     ],
-    tail_name: "",
-    tail: TailKind::None,
-    tail_doc: "",
+    ..RecordDef::EMPTY
 };
 
 /// STRING, described for those who show it.
@@ -82,11 +95,8 @@ pub const STRING_DEF: RecordDef = RecordDef {
     tail_name: "string",
     tail: TailKind::Text,
     tail_doc: "Bytes; a NUL at the end is not needed.",
+    ..RecordDef::EMPTY
 };
-
-const fn field(name: &'static str, ty: FieldType, show: Show, doc: &'static str) -> FieldDef {
-    FieldDef { name, ty, show, doc }
-}
 
 /// The 304 bytes of an image. The task's `task_comm_len` and padding are filled in here.
 pub fn write(head: &Head, task: &Task, comm: &[u8; TASK_COMM_LEN]) -> Vec<u8> {

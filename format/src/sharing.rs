@@ -3,7 +3,8 @@
 //! A pipe of a process is of use only when it is said who has the other end; two processes that share memory or an
 //! open file change each other's. The terminal and the browser take their words from here.
 
-use crate::record::{Body, File, Task, Vma};
+use crate::record::{Body, File, Task, Vma, file_kind};
+use crate::schema::{Alike, Role};
 use crate::show::{escape, until_nul};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAP_SHARED: u32 = 1;
 /// A mapped file among the kinds of [`Vma::kind`].
 const FILE_AREA: u32 = 2;
-/// PIPE and FIFO among the kinds of [`File::kind`].
-const PIPES: [u32; 2] = [4, 5];
-/// A socket among the kinds of [`File::kind`].
-const SOCKET: u32 = 14;
-/// Regular files, directories, devices and what is opened as a path among them: that two descriptions are of the same
-/// one says nothing about their processes.
-const NAMED: [u32; 4] = [1, 2, 3, 12];
 /// Holders that are named before the rest is only counted.
 const NAMES: usize = 4;
 /// Holders of one description that are looked at: an image may have a million, and they are looked at for each of them.
@@ -95,7 +89,7 @@ pub struct Sharing {
     files: BTreeMap<u32, (u32, u32, u32)>,
     /// By object: descriptions.
     descriptions: BTreeMap<u32, Vec<u32>>,
-    /// By SOCKET: its peer.
+    /// By object: its other end.
     peers: BTreeMap<u32, u32>,
     /// By INODE: address spaces that map it shared.
     maps: BTreeMap<u32, BTreeSet<u32>>,
@@ -110,8 +104,7 @@ impl Sharing {
             Body::Fd(fd) => self.fd(parent, fd.fd, fd.file),
             Body::File(file) => self.file(id, file),
             Body::Vma(vma) => self.vma(parent, vma),
-            Body::Socket(socket) => self.socket(id, socket.peer),
-            _ => {}
+            other => self.object(id, other),
         }
     }
 
@@ -140,10 +133,14 @@ impl Sharing {
         }
     }
 
-    /// Takes a socket and the one that it is connected with, 0 for none.
-    pub fn socket(&mut self, id: u32, peer: u32) {
-        if peer != 0 && !self.is_full() {
-            self.peers.insert(id, peer);
+    /// Takes an object of any other kind: what counts is its other end, if it is one of two.
+    pub fn object(&mut self, id: u32, body: &Body) {
+        if !body.def().fields.iter().any(|field| matches!(field.role, Role::Peer(_))) {
+            return;
+        }
+        let is_peer = |(role, peer): &(Role, u64)| matches!(role, Role::Peer(_)) && *peer != 0;
+        if let Some((_, peer)) = body.relations().into_iter().find(is_peer).filter(|_| !self.is_full()) {
+            self.peers.insert(id, u32::try_from(peer).unwrap_or(0));
         }
     }
 
@@ -251,7 +248,8 @@ impl Sharing {
         let others = self.descriptions.get(&object).map(Vec::as_slice).unwrap_or_default();
         let others = others.iter().filter(|other| **other != file).take(MAX_HOLDERS);
         let mode = |file: &u32| self.files.get(file).map_or(0, |file| file.1);
-        if PIPES.contains(&kind) {
+        let alike = file_kind(kind).map_or(Alike::Same, |kind| kind.alike);
+        if alike == Alike::Ends {
             // Whoever may do what this end may not; one that may both is the end of everybody.
             let ends: Vec<_> = others
                 .clone()
@@ -266,14 +264,14 @@ impl Sharing {
                 (true, 0) => out.push("which nobody here writes to".into()),
                 (true, _) => out.push("which nobody here reads".into()),
             }
-        } else if let Some(peer) = self.peers.get(&object).filter(|_| kind == SOCKET) {
+        } else if let Some(peer) = self.peers.get(&object) {
             let descriptions = self.descriptions.get(peer).map(Vec::as_slice).unwrap_or_default();
             let ends: Vec<_> =
                 descriptions.iter().flat_map(|end| self.of_file(*end)).take(MAX_HOLDERS).collect();
             if !ends.is_empty() {
                 out.push(format!("with {}", self.list(task, &ends)));
             }
-        } else if !NAMED.contains(&kind) && object != 0 {
+        } else if alike != Alike::ByName && object != 0 {
             let also: Vec<_> = others.flat_map(|other| self.of_file(*other)).take(MAX_HOLDERS).collect();
             if !also.is_empty() {
                 out.push(format!("the same as {}", self.list(task, &also)));
@@ -332,7 +330,7 @@ fn some(names: impl Iterator<Item = String>, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{NAMES, Shared, Sharing};
-    use crate::record::{File, Task, Vma};
+    use crate::record::{File, Socket, Task, Vma};
 
     fn task(pid: u32, comm: &str, mm: u32, files: u32) -> Task {
         let mut name = [0; 16];
@@ -388,7 +386,7 @@ mod tests {
         for (table, fd, id, socket, peer) in [(11, 7, 60, 70, 71), (12, 0, 61, 71, 70), (12, 8, 62, 72, 0)] {
             sharing.fd(table, fd, id);
             sharing.file(id, &file(14, 2, socket));
-            sharing.socket(socket, peer);
+            sharing.object(socket, &Socket { peer, ..Socket::default() }.into());
         }
         assert_eq!(sharing.words(1, 7, 60), ["with 41 cat fd 0"]);
         assert_eq!(sharing.words(2, 0, 61), [format!("with {} fd 7", sharing.tasks()[0].name())]);

@@ -9,7 +9,7 @@ use crate::header::Kind;
 use crate::limits::{MAX_EXTENT_BYTES, MAX_INDEX_ENTRIES, PAGE};
 use crate::parser::Totals;
 use crate::record::{
-    Body, Extent, INDEX_ENTRY_LEN, Image, Index, IndexEnd, IndexEntry, RecordBody, RecordDef,
+    Body, Extent, INDEX_ENTRY_LEN, Image, Index, IndexEnd, IndexEntry, RecordBody, RecordDef, shortest,
 };
 use std::io::Write;
 
@@ -99,7 +99,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a record. `parent` is the object it belongs to, 0 for the image; `id` the object it defines, 0 for
-    /// none. IMAGE comes first; after the first extent only ignorable records may come.
+    /// none. IMAGE comes first. What belongs to an object comes behind it, but for extents.
     pub fn record<B: RecordBody>(&mut self, parent: u32, id: u32, body: &B) -> Result<(), WriteError> {
         self.described(&B::DEF, parent, id, &body.fixed(), body.tail())
     }
@@ -125,10 +125,9 @@ impl<W: Write> Writer<W> {
             Index::KIND | IndexEnd::KIND => return order("the writer makes the index itself"),
             Image::KIND => {}
             _ if self.totals.records == 0 => return order("IMAGE is the first record"),
-            _ if self.totals.extents > 0 && !kind.is_ignorable() => return order("extents follow all state"),
             _ => {}
         }
-        self.append(def.kind, def.name, parent, id, fixed, tail, (0, 0))?;
+        self.append(def.kind, def.name, parent, id, shortest(def, fixed), tail, (0, 0))?;
         self.drain(BUFFER)
     }
 

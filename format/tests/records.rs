@@ -3,8 +3,8 @@
 
 use stasis_format::header::Kind;
 use stasis_format::record::{
-    Body, CpuX86_64, Creds, DEFS, Extent, Fd, Image, IndexEntry, Inode, Itimer, RecordBody, Sigaction,
-    TailKind, Task, Vma,
+    Body, CpuX86_64, Creds, DEFS, Extent, FILE_KINDS, Fd, Image, IndexEntry, Inode, Itimer, RecordBody, Role,
+    Show, Sigaction, TailKind, Task, Vma, definition, file_kind,
 };
 use std::fmt::Debug;
 
@@ -204,6 +204,66 @@ fn an_entry_of_the_index() {
     let due = IndexEntry { offset: 1, vaddr: 2, kind: 204, len: 72, parent: 4, id: 5, nr_pages: 6 };
     assert_eq!(IndexEntry::list(&bytes), [due]);
     assert_eq!(due.to_bytes(), bytes);
+}
+
+#[test]
+fn every_description_says_all_that_follows_from_it() {
+    for def in DEFS {
+        assert!(!def.owners.is_empty(), "{} does not say what it belongs to", def.name);
+        assert!(def.has_words, "{} has no words for people", def.name);
+        for owner in def.owners.iter().filter(|owner| **owner != Image::KIND) {
+            let owner = definition(*owner).unwrap();
+            assert!(owner.is_object, "{} belongs to {}, which is no object", def.name, owner.name);
+        }
+        for field in def.fields {
+            let kinds = match field.role {
+                Role::To(kinds) | Role::Always(kinds) | Role::Peer(kinds) | Role::Counts(kinds) => kinds,
+                Role::Behind | Role::Plain | Role::Contents => &[],
+            };
+            let what = format!("{} of {}", field.name, def.name);
+            match field.role {
+                Role::Counts(members) => {
+                    let is_theirs = |kind: &Kind| definition(*kind).unwrap().owners.contains(&Kind(def.kind));
+                    assert!(members.iter().all(is_theirs), "{what} counts what does not belong to it");
+                }
+                _ => {
+                    let is_object = |kind: &Kind| definition(*kind).unwrap().is_object;
+                    assert!(kinds.iter().all(is_object), "{what} refers to what is no object");
+                }
+            }
+            assert!(
+                !matches!(field.show, Show::Ref) || field.role != Role::Plain,
+                "{what} does not say what it refers to"
+            );
+        }
+        if !def.behind.is_empty() {
+            assert!(def.owners.contains(&Image::KIND), "{} has to be shared by files", def.name);
+        }
+        if let Some(since) = def.since {
+            assert!(since % 8 == 0 && since <= def.fixed_len(), "{}", def.name);
+            assert!(def.placed().any(|(at, _)| at == since), "{} starts in the middle of a field", def.name);
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_file_has_one_object_behind_it() {
+    for pair in FILE_KINDS.windows(2) {
+        assert!(pair[0].0 < pair[1].0, "{pair:?}");
+    }
+    for (number, name) in FILE_KINDS {
+        let kind = file_kind(*number as u32).unwrap();
+        assert_eq!(kind.name, *name);
+    }
+    assert_eq!((FILE_KINDS[0], FILE_KINDS[13]), ((1, "regular"), (14, "socket")));
+}
+
+#[test]
+fn records_have_words() {
+    let eventfd = Body::from(stasis_format::record::Eventfd { count: 3, semaphore: 1, pad: 0 });
+    assert_eq!(eventfd.words(), "count 3, a semaphore");
+    let socket = stasis_format::record::Socket { family: 1, socktype: 1, state: 1, ..Default::default() };
+    assert_eq!(Body::from(socket).words(), "unix stream, connected, 0 B in it");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use stasis_format::findings::Severity;
 use stasis_format::head::{HEAD_DEF, TAIL_DEF};
-use stasis_format::record::{DEFS, FieldDef, FieldType, RecordDef, Show, TailKind};
+use stasis_format::header::Kind;
+use stasis_format::record::{DEFS, Extent, FieldDef, FieldType, Image, RecordDef, Role, Show, TailKind};
 use stasis_format::rev1::{STRING_DEF, TASK_DEF};
 use std::fmt::Write as _;
 
@@ -54,6 +55,7 @@ fn rules() -> String {
 
 fn record(def: &RecordDef, first: usize, level: &str) -> String {
     let mut out = format!("{level} {} ({})\n\n{}\n\n", def.name, def.kind, def.doc.trim());
+    out.push_str(&relations(def));
     out.push_str("| offset | type | field | meaning |\n|---:|---|---|---|\n");
     let mut offset = first;
     for field in def.fields {
@@ -72,6 +74,46 @@ fn record(def: &RecordDef, first: usize, level: &str) -> String {
     }
     out.push('\n');
     out
+}
+
+/// What the record is to others.
+fn relations(def: &RecordDef) -> String {
+    let mut out = Vec::new();
+    if def.is_object {
+        out.push("Defines an object.".to_owned());
+    }
+    if !def.owners.is_empty() {
+        let has_contents = DEFS.iter().filter(|other| def.kind == Extent::KIND.0 && other.has_contents());
+        let owners = def
+            .owners
+            .iter()
+            .map(|kind| if *kind == Image::KIND { "the image".into() } else { kind.to_string() });
+        let owners: Vec<String> = owners.chain(has_contents.map(|other| other.name.to_owned())).collect();
+        out.push(format!("Belongs to {}.", one_of(&owners)));
+    }
+    if def.is_due {
+        out.push("Each of these has one at least.".into());
+    }
+    if !def.behind.is_empty() {
+        let kinds: Vec<String> =
+            def.behind.iter().map(|kind| format!("{} {}", kind.number, kind.name)).collect();
+        out.push(format!("Stands behind a FILE of kind {}.", one_of(&kinds)));
+    }
+    if let Some(since) = def.since {
+        out.push(format!("The fixed part may end from offset {} on.", since + 16));
+    }
+    if out.is_empty() { String::new() } else { out.join(" ") + "\n\n" }
+}
+
+fn names(kinds: &[Kind]) -> String {
+    one_of(&kinds.iter().map(Kind::to_string).collect::<Vec<_>>())
+}
+
+fn one_of(names: &[String]) -> String {
+    match names {
+        [rest @ .., one, last] if !rest.is_empty() => format!("{}, {one} or {last}", rest.join(", ")),
+        names => names.join(" or "),
+    }
 }
 
 fn type_name(ty: FieldType) -> String {
@@ -108,7 +150,12 @@ fn meaning(field: &FieldDef) -> String {
     match field.show {
         Show::Enum(names) => out.push_str(&format!(" One of: {}.", list(names, false))),
         Show::Flags(names) => out.push_str(&format!(" Bits: {}.", list(names, true))),
-        Show::Ref => out.push_str(" Reference, 0 for none."),
+        Show::Ref => out.push_str(&match field.role {
+            Role::To(kinds) | Role::Peer(kinds) => format!(" Reference to {}, 0 for none.", names(kinds)),
+            Role::Always(kinds) => format!(" Reference to {}.", names(kinds)),
+            Role::Behind => " Reference to what stands behind a FILE of this kind, 0 for none.".into(),
+            _ => " Reference, 0 for none.".into(),
+        }),
         Show::Nanos => out.push_str(" Nanoseconds."),
         Show::Seconds => out.push_str(" Seconds since the epoch."),
         Show::Size => out.push_str(" Bytes."),

@@ -201,7 +201,7 @@ impl Parser {
             (_, Stage::Head) => "HEAD",
             (_, Stage::Image) => "IMAGE",
             (_, Stage::State) => "a record",
-            (_, Stage::Pages) => "an extent or the index",
+            (_, Stage::Pages) => "a record or the index",
             (_, Stage::Index) => "the index",
             (_, Stage::Tail) => "TAIL",
             (_, Stage::End | Stage::Foreign) => "nothing",
@@ -299,8 +299,7 @@ impl Parser {
         };
         let fits = match self.stage {
             Stage::Image => stage == Stage::Image,
-            Stage::State => stage != Stage::Image && stage != Stage::Tail,
-            Stage::Pages => stage == Stage::Pages || stage == Stage::Index || kind.is_ignorable(),
+            Stage::State | Stage::Pages => stage != Stage::Image && stage != Stage::Tail,
             _ => stage == Stage::Index || (stage == Stage::Tail && self.nr_listed > 0),
         };
         if !fits && !self.broken {

@@ -2,7 +2,9 @@
 
 records! {
     /// Registers of an x86-64 thread: `struct user_regs_struct` in its order, then the extended state.
-    CpuX86_64 = 103 "CPU_X86_64", tail xstate: Bytes "XSAVE area in the standard format as PTRACE_GETREGSET NT_X86_XSTATE gives it." {
+    CpuX86_64 = 103 "CPU_X86_64", tail xstate: Bytes "XSAVE area in the standard format as PTRACE_GETREGSET NT_X86_XSTATE gives it.",
+        of Thread, due
+    {
         /// Register.
         r15: u64 => Hex,
         /// Register.
@@ -59,7 +61,7 @@ records! {
         gs: u64 => Hex,
         /// XCR0 of the host: the state components of the area.
         xfeatures: u64 => Flags(XFEATURES),
-    }
+    } words(cpu) { format!("rip {:#x}, rsp {:#x}, {} bytes of xstate", cpu.rip, cpu.rsp, cpu.xstate.len()) }
 }
 
 /// State components of XCR0 (Intel SDM volume 1, chapter 13).

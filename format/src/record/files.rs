@@ -2,23 +2,7 @@
 //!
 //! FD -> FILE (an open file description, shared by duplicates) -> the object behind it (INODE, PIPE, EVENTFD...).
 
-/// What an open file description is of.
-pub const FILE_KINDS: &[(u64, &str)] = &[
-    (1, "regular"),
-    (2, "directory"),
-    (3, "device"),
-    (4, "pipe"),
-    (5, "fifo"),
-    (6, "eventfd"),
-    (7, "epoll"),
-    (8, "timerfd"),
-    (9, "signalfd"),
-    (10, "pidfd"),
-    (11, "memfd"),
-    (12, "path"),
-    (13, "external"),
-    (14, "socket"),
-];
+use crate::show::{brief, escape, hex, named, reference};
 
 /// Status flags of open(2) on x86-64.
 pub const OPEN_FLAGS: &[(u64, &str)] = &[
@@ -50,6 +34,13 @@ pub const INODE_FLAGS: &[(u64, &str)] = &[
     (64, "PROC"),
 ];
 
+impl Inode {
+    /// Bit of [`Inode::flags`]: the name is gone.
+    pub const DELETED: u32 = 1;
+    /// The contents are in the image.
+    pub const EMBEDDED: u32 = 2;
+}
+
 /// F_SEAL_* of fcntl(2).
 pub const SEALS: &[(u64, &str)] =
     &[(1, "SEAL"), (2, "SHRINK"), (4, "GROW"), (8, "WRITE"), (16, "FUTURE_WRITE"), (32, "EXEC")];
@@ -68,43 +59,54 @@ pub const OWNER_TYPES: &[(u64, &str)] = &[(0, "F_OWNER_TID"), (1, "F_OWNER_PID")
 
 records! {
     /// A descriptor table.
-    FileTable = 301 "FILE_TABLE" {
+    FileTable = 301 "FILE_TABLE", object, of Image | Task {
         /// Descriptors in it.
-        nr_fds: u64 => Dec,
-    }
+        nr_fds: u64 => Dec => Counts[Fd],
+    } words(table) { format!("{} descriptors", table.nr_fds) }
 
     /// One descriptor.
-    Fd = 302 "FD" {
+    Fd = 302 "FD", of FileTable {
         /// Number.
         fd: u32 => Dec,
         /// 1 when it is closed by execve(2).
         cloexec: u32 => Dec,
         /// Open file description.
-        file: u32 => Ref,
+        file: u32 => Ref => Always[File],
         /// Always zero.
         pad: u32 => Zero,
-    }
+    } words(fd) { format!("{} is {}", fd.fd, reference(fd.file)) }
 
     /// An open file description.
-    File = 303 "FILE" {
-        /// What it is of.
-        kind: u32 => Enum(FILE_KINDS),
+    File = 303 "FILE", object, of Image | Task | FileTable | Epoll {
+        /// Kind of what it is of.
+        kind: u32 => Enum(crate::record::FILE_KINDS),
         /// Status flags and access mode.
         flags: u32 => Flags(OPEN_FLAGS),
         /// Offset.
         pos: u64 => Dec,
-        /// INODE, PIPE, EVENTFD, EPOLL, TIMERFD, SIGNALFD, PIDFD, SOCKET or EXTERNAL.
-        object: u32 => Ref,
+        /// What it is of.
+        object: u32 => Ref => Behind,
         /// Signal sent when I/O is possible (F_SETSIG).
         sig: u32 => Signal,
         /// Receiver of that signal (F_SETOWN), 0 for none.
         owner: i32 => Dec,
         /// What the receiver is.
         owner_type: u32 => Enum(OWNER_TYPES),
+    } words(file) {
+        format!("{} of {}", named(file.kind, crate::record::FILE_KINDS), reference(file.object))
     }
 
     /// A file, directory, device, memfd or piece of shared memory.
-    Inode = 304 "INODE", tail path: Text "Path in the root of the process that took the checkpoint; a memfd's name." {
+    Inode = 304 "INODE", tail path: Text "Path in the root of the process that took the checkpoint; a memfd's name.",
+        of Image | Task | Mm | Fs | FileTable | File | Pipe,
+        behind [
+            FileKind::by_name(1, "regular").with_pos(),
+            FileKind::by_name(2, "directory").with_pos(),
+            FileKind::by_name(3, "device"),
+            FileKind::same(11, "memfd").with_pos(),
+            FileKind::by_name(12, "path"),
+        ]
+    {
         /// Device it lives on.
         dev: u64 => Dev,
         /// Inode number.
@@ -114,7 +116,7 @@ records! {
         /// Names that it had.
         nlink: u32 => Dec,
         /// Length in bytes.
-        size: u64 => Size,
+        size: u64 => Size => Contents,
         /// Last modification.
         mtime: u64 => Nanos,
         /// Device number, for a device.
@@ -127,21 +129,32 @@ records! {
         uid: u32 => Dec,
         /// Group.
         gid: u32 => Dec,
+    } words(inode) {
+        let mut words = escape(&inode.path);
+        if inode.flags & Inode::DELETED != 0 {
+            words.push_str(", deleted");
+        }
+        if inode.flags & Inode::EMBEDDED != 0 {
+            words.push_str(&format!(", {} in the image", brief(inode.size)));
+        }
+        words
     }
 
     /// Which file an INODE was, beyond its number, which another file may get: a restart opens what the process could not
     /// open itself only if this is the same still.
-    InodeIdentity = 319 "INODE_IDENTITY", tail handle: Bytes "Handle of name_to_handle_at(2); empty where the file system has none." {
+    InodeIdentity = 319 "INODE_IDENTITY", tail handle: Bytes "Handle of name_to_handle_at(2); empty where the file system has none.",
+        of Image
+    {
         /// The INODE.
-        inode: u32 => Ref,
+        inode: u32 => Ref => Always[Inode],
         /// Type of the handle.
         handle_type: i32 => Dec,
         /// Last change of the file or its attributes.
         ctime: u64 => Nanos,
-    }
+    } words(identity) { format!("of {}, handle {}", reference(identity.inode), hex(&identity.handle)) }
 
     /// A lock held on a file.
-    Lock = 305 "LOCK" {
+    Lock = 305 "LOCK", of Image | Task | FileTable | File | Inode {
         /// Kind.
         kind: u32 => Enum(LOCK_KINDS),
         /// Type.
@@ -154,5 +167,9 @@ records! {
         start: u64 => Dec,
         /// Length in bytes, 0 for up to the end.
         len: u64 => Dec,
+    } words(lock) {
+        let access = if lock.lock_type == 0 { "read" } else { "write" };
+        let end = if lock.len == 0 { "the end".into() } else { lock.start.saturating_add(lock.len).to_string() };
+        format!("{} {access} lock through {}: byte {} to {end}", named(lock.kind, LOCK_KINDS), lock.fd, lock.start)
     }
 }

@@ -1,5 +1,7 @@
 //! Records about the image itself: what it is, what was lost on the way, where everything stands.
 
+use crate::show::{escape, hex, nanos};
+
 /// Machine of the image, the ELF `e_machine` number.
 pub const ARCHES: &[(u64, &str)] = &[(62, "x86_64"), (183, "aarch64"), (243, "riscv64")];
 
@@ -47,9 +49,18 @@ impl IndexEntry {
     }
 }
 
+impl Image {
+    /// Whether it holds only what differs from another image.
+    pub fn has_base(&self) -> bool {
+        self.base != [0; 16]
+    }
+}
+
 records! {
     /// The checkpoint itself; the first record after HEAD, whose bytes it vouches for.
-    Image = 3 "IMAGE", tail version: Text "Name and version of the engine that wrote the image." {
+    Image = 3 "IMAGE", tail version: Text "Name and version of the engine that wrote the image.", since 88,
+        of Image
+    {
         /// XXH3-64 of the 232 bytes of the HEAD record.
         head_checksum: u64 => Hex,
         /// Random identity of this image.
@@ -69,27 +80,33 @@ records! {
         /// What kind of image this is.
         flags: u64 => Flags(IMAGE_FLAGS),
         /// Root task of the tree.
-        root: u32 => Ref,
+        root: u32 => Ref => Always[Task],
         /// User id of the process that took the checkpoint.
         uid: u32 => Dec,
+        /// Image that this one builds on, by its uuid, zero for none: EXTENTs encoded as base have their pages there, in
+        /// the object with the same reference, at the same address.
+        base: [u8; 16] => Raw,
+    } words(image) {
+        let base = if image.has_base() { format!(", on {}", hex(&image.base)) } else { String::new() };
+        format!("root #{}, {}{base}", image.root, nanos(image.realtime))
     }
 
     /// State that could not be carried over and was given up on request (`--allow`).
-    Warning = 16385 "WARNING", tail text: Text "What was lost, in one sentence." {
+    Warning = 16385 "WARNING", tail text: Text "What was lost, in one sentence.", of Image {
         /// Process that lost it, 0 when it is not one process.
         pid: u32 => Dec,
         /// Number of the kind of state in the engine's list, for machines.
         code: u32 => Dec,
-    }
+    } words(warning) { format!("pid {}: {}", warning.pid, escape(&warning.text)) }
 
     /// A piece of the index: 32-byte entries, one for each record of the image from IMAGE on, in order.
-    Index = 4001 "INDEX", tail entries: Index "The entries." {
+    Index = 4001 "INDEX", tail entries: Index "The entries.", of Image {
         /// Position of the first entry of this piece in the whole index.
         first: u64 => Dec,
-    }
+    } words(index) { format!("{} entries from {} on", index.entries.len() / INDEX_ENTRY_LEN, index.first) }
 
     /// End of the index, always the last record before TAIL and of fixed length, so that it is found from the end.
-    IndexEnd = 4002 "INDEX_END" {
+    IndexEnd = 4002 "INDEX_END", of Image {
         /// Offset of the first INDEX record.
         index_offset: u64 => Hex,
         /// Records from IMAGE up to the first INDEX record.
@@ -104,5 +121,5 @@ records! {
         stored_bytes: u64 => Size,
         /// XXH3-64 over the checksums of all records before this one, in order, so that none can go missing.
         chain: u64 => Hex,
-    }
+    } words(end) { format!("{} records, {} extents", end.nr_records, end.nr_extents) }
 }

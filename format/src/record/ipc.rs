@@ -1,5 +1,8 @@
 //! Objects behind descriptors that have no file: pipes and the anonymous inodes.
 
+use crate::record::{CLOCKS, EXTERNAL_KINDS};
+use crate::show::{brief, escape, flags, named, nanos, signals, tail_of};
+
 /// EPOLL* of epoll_ctl(2).
 pub const EPOLL_EVENTS: &[(u64, &str)] = &[
     (0x1, "EPOLLIN"),
@@ -43,35 +46,37 @@ pub const SOCKET_FLAGS: &[(u64, &str)] = &[(1, "SO_PASSCRED"), (2, "SO_PASSSEC")
 records! {
     /// A pipe or FIFO; EXTENTs hold what was in it. Of a pipe with PACKETS (O_DIRECT, pipe(2)) that is each packet behind
     /// its length as u32.
-    Pipe = 306 "PIPE" {
+    Pipe = 306 "PIPE", behind [FileKind::ends(4, "pipe"), FileKind::ends(5, "fifo")] {
         /// Its size (F_GETPIPE_SZ).
         capacity: u64 => Size,
         /// Bytes in it.
-        size: u64 => Size,
+        size: u64 => Size => Contents,
         /// FIFO's INODE, 0 for a pipe.
-        inode: u32 => Ref,
+        inode: u32 => Ref => To[Inode],
         /// Kind.
         flags: u32 => Flags(PIPE_FLAGS),
-    }
+    } words(pipe) { format!("{} of {} in it", brief(pipe.size), brief(pipe.capacity)) }
 
     /// An eventfd counter.
-    Eventfd = 307 "EVENTFD" {
+    Eventfd = 307 "EVENTFD", behind [FileKind::same(6, "eventfd")] {
         /// Count.
         count: u64 => Dec,
         /// 1 for EFD_SEMAPHORE.
         semaphore: u32 => Dec,
         /// Always zero.
         pad: u32 => Zero,
+    } words(eventfd) {
+        format!("count {}{}", eventfd.count, if eventfd.semaphore != 0 { ", a semaphore" } else { "" })
     }
 
     /// An epoll instance; EPOLL_TARGETs belong to it.
-    Epoll = 308 "EPOLL" {
+    Epoll = 308 "EPOLL", behind [FileKind::same(7, "epoll")] {
         /// Targets in it.
-        nr_targets: u64 => Dec,
-    }
+        nr_targets: u64 => Dec => Counts[EpollTarget],
+    } words(epoll) { format!("{} targets", epoll.nr_targets) }
 
     /// A descriptor watched by an epoll instance.
-    EpollTarget = 309 "EPOLL_TARGET" {
+    EpollTarget = 309 "EPOLL_TARGET", of Epoll {
         /// Descriptor number it was added under.
         fd: u32 => Dec,
         /// Events watched.
@@ -79,13 +84,13 @@ records! {
         /// The program's own datum.
         data: u64 => Hex,
         /// Open file description watched.
-        file: u32 => Ref,
+        file: u32 => Ref => Always[File],
         /// Always zero.
         pad: u32 => Zero,
-    }
+    } words(target) { format!("{} for {}", target.fd, flags(target.events.into(), EPOLL_EVENTS).join("|")) }
 
     /// A timer descriptor.
-    Timerfd = 310 "TIMERFD" {
+    Timerfd = 310 "TIMERFD", behind [FileKind::same(8, "timerfd")] {
         /// Clock.
         clockid: u32 => Enum(crate::record::CLOCKS),
         /// Flags of timerfd_settime(2).
@@ -96,25 +101,34 @@ records! {
         value: u64 => Nanos,
         /// Interval.
         interval: u64 => Nanos,
+    } words(timer) {
+        let due = if timer.value == 0 { "not armed".into() } else { format!("in {}", nanos(timer.value)) };
+        let every = if timer.interval == 0 { String::new() } else { format!(", every {}", nanos(timer.interval)) };
+        format!("{}, {due}{every}", named(timer.clockid, CLOCKS))
     }
 
     /// A signal descriptor.
-    Signalfd = 311 "SIGNALFD" {
+    Signalfd = 311 "SIGNALFD", behind [FileKind::same(9, "signalfd")] {
         /// Signals it takes.
         mask: u64 => Sigset,
-    }
+    } words(signalfd) { signals(signalfd.mask).join(" ") }
 
     /// A process descriptor.
-    Pidfd = 312 "PIDFD" {
+    Pidfd = 312 "PIDFD", behind [FileKind::same(10, "pidfd")] {
         /// Process, as a pid of the image; 0 for one that has ended and was waited for.
         pid: u32 => Dec,
         /// Always zero.
         pad: u32 => Zero,
+    } words(pidfd) {
+        match pidfd.pid {
+            0 => "a process that is no more".into(),
+            pid => format!("process {pid}"),
+        }
     }
 
     /// A socket; EXTENTs hold what can be read from it. Of a SOCK_DGRAM or SOCK_SEQPACKET that is each packet behind its
     /// length as u32.
-    Socket = 314 "SOCKET" {
+    Socket = 314 "SOCKET", behind [FileKind::same(14, "socket")] {
         /// Address family.
         family: u32 => Enum(crate::record::ADDRESS_FAMILIES),
         /// Type.
@@ -124,7 +138,7 @@ records! {
         /// What it leads to.
         state: u32 => Enum(crate::record::SOCKET_STATES),
         /// SOCKET that it is connected with, 0 for none.
-        peer: u32 => Ref,
+        peer: u32 => Ref => Peer[Socket],
         /// Directions that are shut down.
         shutdown: u32 => Flags(crate::record::SHUTDOWN),
         /// Send buffer (SO_SNDBUF), as getsockopt(2) tells it.
@@ -140,14 +154,24 @@ records! {
         /// Time after which a write gives up (SO_SNDTIMEO), 0 for never.
         sndtimeo: u64 => Nanos,
         /// Bytes of contents.
-        size: u64 => Size,
+        size: u64 => Size => Contents,
+    } words(socket) {
+        let family = tail_of(socket.family, ADDRESS_FAMILIES);
+        let with = if socket.peer == 0 { String::new() } else { format!(" with #{}", socket.peer) };
+        let state = named(socket.state, SOCKET_STATES);
+        format!("{family} {}, {state}{with}, {} in it", tail_of(socket.socktype, SOCKET_TYPES), brief(socket.size))
     }
 
     /// The other end lies outside the tree; it is taken from the process that restarts the image.
-    External = 313 "EXTERNAL", tail description: Text "What it was, as /proc/PID/fd shows it." {
+    External = 313 "EXTERNAL", tail description: Text "What it was, as /proc/PID/fd shows it.",
+        behind [FileKind::same(13, "external")]
+    {
         /// What it leads to.
         kind: u32 => Enum(crate::record::EXTERNAL_KINDS),
         /// Always zero.
         pad: u32 => Zero,
+    } words(external) {
+        let kind = named(external.kind, EXTERNAL_KINDS);
+        format!("{kind} {}, taken from whoever restarts", escape(&external.description))
     }
 }

@@ -1,173 +1,46 @@
 //! `records!` and `bodies!`: one description of a record, many uses.
 
-/// The integer or byte-array type of a field on the wire, little-endian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldType {
-    /// 8 bits.
-    U8,
-    /// 16 bits.
-    U16,
-    /// 32 bits.
-    U32,
-    /// 64 bits.
-    U64,
-    /// 16 bits, signed.
-    S16,
-    /// 32 bits, signed.
-    S32,
-    /// 64 bits, signed.
-    S64,
-    /// So many raw bytes.
-    Bytes(usize),
-}
-
-impl FieldType {
-    /// Length on the wire in bytes.
-    pub const fn size(self) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::U16 | Self::S16 => 2,
-            Self::U32 | Self::S32 => 4,
-            Self::U64 | Self::S64 => 8,
-            Self::Bytes(n) => n,
-        }
-    }
-}
-
-/// How a field is shown to people.
-#[derive(Debug, Clone, Copy)]
-pub enum Show {
-    /// A plain number.
-    Dec,
-    /// A number in hexadecimal.
-    Hex,
-    /// A virtual address of the process.
-    Addr,
-    /// A count of bytes.
-    Size,
-    /// A reference to an object of the image; 0 is none.
-    Ref,
-    /// An octal file mode.
-    Mode,
-    /// A signal number.
-    Signal,
-    /// A wait status as waitpid(2) gives it.
-    Wait,
-    /// A signal set as the kernel's 64-bit mask (bit 0 is signal 1).
-    Sigset,
-    /// A set of capabilities, bit n is capability n.
-    Caps,
-    /// Seconds since the epoch.
-    Seconds,
-    /// A duration or instant in nanoseconds.
-    Nanos,
-    /// A device number as the kernel's 64-bit `dev_t`.
-    Dev,
-    /// Bits, by name.
-    Flags(&'static [(u64, &'static str)]),
-    /// One of a list.
-    Enum(&'static [(u64, &'static str)]),
-    /// NUL-padded text such as comm.
-    Text,
-    /// Raw bytes.
-    Raw,
-    /// Always zero.
-    Zero,
-}
-
-/// What the variable part of a record holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TailKind {
-    /// No tail.
-    None,
-    /// Bytes that are mostly text: a path, a name.
-    Text,
-    /// Bytes that mean nothing here.
-    Bytes,
-    /// A list of u32.
-    U32s,
-    /// A list of u64.
-    U64s,
-    /// A list of pairs of u64.
-    Pairs,
-    /// A list of [`IndexEntry`](crate::record::IndexEntry).
-    Index,
-}
-
-impl TailKind {
-    /// Length in bytes of one element of the tail.
-    pub const fn unit(self) -> usize {
-        match self {
-            Self::None | Self::Text | Self::Bytes => 1,
-            Self::U32s => 4,
-            Self::U64s => 8,
-            Self::Pairs => 16,
-            Self::Index => crate::record::INDEX_ENTRY_LEN,
-        }
-    }
-}
-
-/// One field of a record's fixed part.
-#[derive(Debug, Clone, Copy)]
-pub struct FieldDef {
-    /// Name, the kernel's where the kernel has one.
-    pub name: &'static str,
-    /// Type on the wire.
-    pub ty: FieldType,
-    /// How to show it.
-    pub show: Show,
-    /// What it means, one sentence.
-    pub doc: &'static str,
-}
-
-/// One kind of record: all that is known about it without an instance.
-#[derive(Debug, Clone, Copy)]
-pub struct RecordDef {
-    /// Type number.
-    pub kind: i16,
-    /// Name in capitals, as the specification spells it.
-    pub name: &'static str,
-    /// What the record is for.
-    pub doc: &'static str,
-    /// The fixed part in order.
-    pub fields: &'static [FieldDef],
-    /// Name of the tail, empty when there is none.
-    pub tail_name: &'static str,
-    /// What the tail holds.
-    pub tail: TailKind,
-    /// What the tail means.
-    pub tail_doc: &'static str,
-}
-
-impl RecordDef {
-    /// Length of the fixed part in bytes; a multiple of 8.
-    pub fn fixed_len(&self) -> usize {
-        self.fields.iter().map(|f| f.ty.size()).sum()
-    }
-}
+use crate::schema::{FieldType, FileKind, RecordDef, Role};
 
 /// Implemented by the types that may stand in a record.
-pub trait FieldPrim {
+pub trait FieldPrim: Copy {
     /// The wire type.
     const TYPE: FieldType;
+    /// The value as an object reference or a count; 0 for what is neither.
+    fn number(self) -> u64;
 }
 
-macro_rules! prims { ($($t:ty = $v:ident),*) => { $(impl FieldPrim for $t { const TYPE: FieldType = FieldType::$v; })* } }
+macro_rules! prims { ($($t:ty = $v:ident),*) => { $(impl FieldPrim for $t {
+    const TYPE: FieldType = FieldType::$v;
+    fn number(self) -> u64 { u64::try_from(self).unwrap_or(0) }
+})* } }
 prims!(u8 = U8, u16 = U16, u32 = U32, u64 = U64, i16 = S16, i32 = S32, i64 = S64);
 impl<const N: usize> FieldPrim for [u8; N] {
     const TYPE: FieldType = FieldType::Bytes(N);
+    fn number(self) -> u64 {
+        0
+    }
 }
 
 /// A record's body: fixed part and tail.
 pub trait RecordBody: Sized {
     /// All that is known about the kind.
     const DEF: RecordDef;
+    /// What it is to an open file. Beside [`Self::DEF`], because the field that names these kinds is described by all of
+    /// them.
+    const BEHIND: &'static [FileKind];
     /// The fixed part as bytes.
     fn fixed(&self) -> Vec<u8>;
     /// The tail as bytes.
     fn tail(&self) -> &[u8];
-    /// Reads a body from its two parts, which must have exactly the right lengths.
+    /// Reads a body from its two parts. A fixed part longer than known has to be zero beyond, a shorter one reads as if
+    /// filled with zeroes, down to the length that it had when the kind was new: the rule of copy_struct_from_user()
+    /// (include/linux/uaccess.h), by which the kernel's own structures grow.
     fn from_parts(fixed: &[u8], tail: &[u8]) -> Result<Self, crate::record::BodyError>;
+    /// What tells this record from others of its kind, for people; may be empty.
+    fn words(&self) -> String;
+    /// What its fields say about other records, in their order: the role, and the reference or number.
+    fn relations(&self) -> Vec<(Role, u64)>;
 }
 
 /// A structure that is one of the kinds of [`Body`](crate::record::Body): what keeps records of all kinds side by side
@@ -179,13 +52,39 @@ pub trait InBody: RecordBody + Into<crate::record::Body> {
     fn of_mut(body: &mut crate::record::Body) -> Option<&mut Self>;
 }
 
-/// Describes records: `Name = number "NAME", tail name: Kind "doc" { field: type => Show, }`.
+/// Describes records. All that a reader, a judge or a person has to know of a new kind stands here, and follows from
+/// here; what may be left out is in brackets:
+///
+/// ```text
+/// /// What it is for.
+/// Name = number "NAME"
+///     [, tail name: Kind "doc"]           variable part behind the fields
+///     [, since bytes]                     length of the fixed part when the kind was new, if fields were added since
+///     [, object]                          it defines an object
+///     [, of Owner | Owner]                what it belongs to; Image is the image as a whole
+///     [, due]                             an owner is incomplete without
+///     [, behind [FileKind, ...]]          it stands behind open files of these kinds, and is an object for it
+/// {
+///     /// What it means.
+///     field: type => Show [=> Role [Kind | Kind]],
+/// }
+/// [words(this) { expression }]            what tells one from another, for people
+/// ```
 macro_rules! records {
     ($(
         $(#[doc = $doc:literal])+
         $name:ident = $kind:literal $label:literal
         $(, tail $tail:ident : $tailkind:ident $taildoc:literal)?
-        { $( $(#[doc = $fdoc:literal])+ $field:ident : $ty:ty => $show:expr, )* }
+        $(, since $since:literal)?
+        $(, object $(@$object:tt)?)?
+        $(, of $($owner:ident)|+)?
+        $(, due $(@$due:tt)?)?
+        $(, behind [$($behind:expr),+ $(,)?])?
+        { $(
+            $(#[doc = $fdoc:literal])+
+            $field:ident : $ty:ty => $show:expr $(=> $role:ident $([$($target:ident)|+])?)?,
+        )* }
+        $(words($this:ident) $words:block)?
     )+) => { $(
         $(#[doc = $doc])+
         #[binrw::binrw]
@@ -199,11 +98,9 @@ macro_rules! records {
         impl $crate::record::RecordBody for $name {
             const DEF: $crate::record::RecordDef = {
                 #[allow(unused_imports)]
-                use $crate::record::{FieldDef, FieldPrim, RecordDef, Show::*, TailKind};
-                #[allow(unused_mut, unused_assignments)]
-                let mut tail = ("", TailKind::None, "");
-                $( tail = (stringify!($tail), TailKind::$tailkind, $taildoc); )?
-                RecordDef {
+                use $crate::record::{FieldDef, FieldPrim, RecordDef, Role, Show::*, TailKind};
+                #[allow(unused_mut)]
+                let mut def = RecordDef {
                     kind: $kind,
                     name: $label,
                     doc: concat!($($doc, "\n"),+),
@@ -211,12 +108,32 @@ macro_rules! records {
                         name: stringify!($field),
                         ty: <$ty as FieldPrim>::TYPE,
                         show: $show,
+                        role: records!(@role $($role $([$($target)|+])?)?),
                         doc: concat!($($fdoc),+),
                     } ),*],
-                    tail_name: tail.0,
-                    tail: tail.1,
-                    tail_doc: tail.2,
+                    ..RecordDef::EMPTY
+                };
+                $( def.tail_name = stringify!($tail); def.tail = TailKind::$tailkind; def.tail_doc = $taildoc; )?
+                $( def.since = Some($since); )?
+                $( def.is_due = true; $(let _ = stringify!($due);)? )?
+                $( def.is_object = true; $(let _ = stringify!($object);)? )?
+                $( def.has_words = { let _ = stringify!($this); true }; )?
+                def.behind = <Self as $crate::record::RecordBody>::BEHIND;
+                if !def.behind.is_empty() {
+                    def.is_object = true;
+                    def.owners = $crate::record::OWNERS_OF_FILES;
                 }
+                $( def.owners = &[$($crate::record::$owner::KIND),+]; )?
+                def
+            };
+
+            const BEHIND: &'static [$crate::record::FileKind] = {
+                #[allow(unused_imports)]
+                use $crate::record::FileKind;
+                #[allow(unused_mut, unused_assignments)]
+                let mut behind: &'static [FileKind] = &[];
+                $( behind = &[$($behind),+]; )?
+                behind
             };
 
             fn fixed(&self) -> Vec<u8> {
@@ -236,10 +153,7 @@ macro_rules! records {
             fn from_parts(fixed: &[u8], tail: &[u8]) -> Result<Self, $crate::record::BodyError> {
                 use $crate::record::BodyError;
                 let def = Self::DEF;
-                let wrong = || BodyError::FixedLength { name: def.name, got: fixed.len(), want: def.fixed_len() };
-                if fixed.len() != def.fixed_len() {
-                    return Err(wrong());
-                }
+                let fixed = $crate::record::grown(&def, fixed)?;
                 if def.tail == $crate::record::TailKind::None && !tail.is_empty() {
                     return Err(BodyError::Tail { name: def.name, got: tail.len(), what: "allowed for this kind" });
                 }
@@ -247,9 +161,30 @@ macro_rules! records {
                     return Err(BodyError::Tail { name: def.name, got: tail.len(), what: "a whole number of elements" });
                 }
                 #[allow(unused_mut)]
-                let mut body: Self = binrw::BinRead::read(&mut std::io::Cursor::new(fixed)).map_err(|_| wrong())?;
+                let mut body: Self = binrw::BinRead::read(&mut std::io::Cursor::new(&fixed[..])).map_err(|_| {
+                    BodyError::FixedLength { name: def.name, got: fixed.len(), want: def.fixed_len() }
+                })?;
                 $( body.$tail = tail.to_vec(); )?
                 Ok(body)
+            }
+
+            fn words(&self) -> String {
+                #[allow(unused_mut, unused_assignments)]
+                let mut words: Option<fn(&Self) -> String> = None;
+                $( words = Some(|$this: &Self| $words); )?
+                match words {
+                    Some(words) => words(self),
+                    None => $crate::record::plain_words(&Self::DEF, &self.fixed(), self.tail()),
+                }
+            }
+
+            fn relations(&self) -> Vec<($crate::record::Role, u64)> {
+                #[allow(unused_imports)]
+                use $crate::record::{FieldPrim, Role};
+                vec![$( $( (
+                    records!(@role $role $([$($target)|+])?),
+                    FieldPrim::number(self.$field),
+                ), )? )*]
             }
         }
 
@@ -258,9 +193,12 @@ macro_rules! records {
             pub const KIND: $crate::header::Kind = $crate::header::Kind($kind);
         }
     )+ };
+    (@role) => { Role::Plain };
+    (@role $role:ident) => { Role::$role };
+    (@role $role:ident [$($target:ident)|+]) => { Role::$role(&[$($crate::record::$target::KIND),+]) };
 }
 
-/// Gathers all kinds of body into [`Body`] and the table [`DEFS`].
+/// Gathers all kinds of body into [`Body`] and the tables [`DEFS`], [`BEHIND`] and [`FILE_KINDS`].
 macro_rules! bodies {
     ($($name:ident),+ $(,)?) => {
         /// A record's body, whatever its kind.
@@ -270,6 +208,9 @@ macro_rules! bodies {
 
         /// Every kind of revision-2 record but HEAD and TAIL.
         pub const DEFS: &[RecordDef] = &[$( <$name as RecordBody>::DEF ),+];
+
+        /// What each kind of record is to an open file; a table for each that can stand behind one.
+        pub const BEHIND: &[(Kind, &[FileKind])] = &[$( ($name::KIND, <$name as RecordBody>::BEHIND) ),+];
 
         impl Body {
             /// Reads the body of a record of this kind; `None` when the kind is unknown.
@@ -296,6 +237,16 @@ macro_rules! bodies {
             /// The tail as bytes.
             pub fn tail(&self) -> &[u8] {
                 match self { $( Self::$name(b) => b.tail(), )+ }
+            }
+
+            /// What tells this record from others of its kind, for people; may be empty.
+            pub fn words(&self) -> String {
+                match self { $( Self::$name(b) => b.words(), )+ }
+            }
+
+            /// What its fields say about other records, in their order: the role, and the reference or number.
+            pub fn relations(&self) -> Vec<(Role, u64)> {
+                match self { $( Self::$name(b) => b.relations(), )+ }
             }
         }
 

@@ -1,5 +1,7 @@
 //! Signals: actions and queues.
 
+use crate::show::signal;
+
 /// SA_* of sigaction(2) on x86-64.
 pub const SA_FLAGS: &[(u64, &str)] = &[
     (0x1, "SA_NOCLDSTOP"),
@@ -15,13 +17,13 @@ pub const SA_FLAGS: &[(u64, &str)] = &[
 
 records! {
     /// A table of signal actions; SIGACTIONs belong to it. Those not listed are the default.
-    Sighand = 401 "SIGHAND" {
+    Sighand = 401 "SIGHAND", object, of Image | Task {
         /// Actions listed.
-        nr_actions: u64 => Dec,
-    }
+        nr_actions: u64 => Dec => Counts[Sigaction],
+    } words(sighand) { format!("{} actions", sighand.nr_actions) }
 
     /// What happens on a signal.
-    Sigaction = 402 "SIGACTION" {
+    Sigaction = 402 "SIGACTION", of Sighand {
         /// Signal.
         signo: u32 => Signal,
         /// Always zero.
@@ -34,13 +36,20 @@ records! {
         restorer: u64 => Addr,
         /// Signals blocked while the handler runs.
         mask: u64 => Sigset,
+    } words(action) {
+        let does = match action.handler {
+            0 => "does what it does by default".into(),
+            1 => "is ignored".into(),
+            handler => format!("calls {handler:#x}"),
+        };
+        format!("{} {does}", signal(action.signo.into()))
     }
 
     /// A pending signal: of the process if its parent is a TASK, of one thread if it is a THREAD.
-    Sigpending = 403 "SIGPENDING", tail siginfo: Bytes "Whole `siginfo_t`, 128 bytes." {
+    Sigpending = 403 "SIGPENDING", tail siginfo: Bytes "Whole `siginfo_t`, 128 bytes.", of Task | Thread {
         /// Signal.
         signo: u32 => Signal,
         /// Code of siginfo.
         code: i32 => Dec,
-    }
+    } words(pending) { signal(pending.signo.into()) }
 }

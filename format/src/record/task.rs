@@ -1,5 +1,7 @@
 //! Tasks, threads and what belongs to a task's identity.
 
+use crate::show::{choice, escape, named, reference, until_nul, wait_status};
+
 /// State of a task or thread when it was taken.
 pub const TASK_STATES: &[(u64, &str)] = &[(0, "running"), (1, "stopped"), (2, "zombie")];
 
@@ -71,7 +73,7 @@ pub const NAMESPACES: &[(u64, &str)] = &[
 
 records! {
     /// A process (thread group). Its parent is the parent task, or the image for the root of the tree.
-    Task = 101 "TASK" {
+    Task = 101 "TASK", object, of Image | Task {
         /// Process id in the namespace of the process that took the checkpoint.
         pid: u32 => Dec,
         /// Parent process id.
@@ -91,15 +93,15 @@ records! {
         /// Name, TASK_COMM_LEN bytes.
         comm: [u8; 16] => Text,
         /// Memory.
-        mm: u32 => Ref,
+        mm: u32 => Ref => To[Mm],
         /// Descriptor table.
-        files: u32 => Ref,
+        files: u32 => Ref => To[FileTable],
         /// Current and root directory, umask.
-        fs: u32 => Ref,
+        fs: u32 => Ref => To[Fs],
         /// Signal actions.
-        sighand: u32 => Ref,
-        /// Descriptor number of the controlling terminal's description in the image, 0 for none.
-        tty: u32 => Ref,
+        sighand: u32 => Ref => To[Sighand],
+        /// Description of the controlling terminal.
+        tty: u32 => Ref => To[File],
         /// 1 if descendants that lose their parent come to this task (PR_SET_CHILD_SUBREAPER).
         child_subreaper: u32 => Dec,
         /// Adjustment of the out-of-memory killer's score.
@@ -108,10 +110,17 @@ records! {
         mce_kill: u32 => Enum(MCE_KILL),
         /// Start of the process, clock ticks since boot (proc(5), field 22 of stat).
         start_time: u64 => Dec,
+    } words(task) {
+        let name = format!("pid {} {}", task.pid, escape(until_nul(&task.comm)));
+        match task.state {
+            Task::ZOMBIE => format!("{name}, zombie: {}", wait_status(task.exit_code.into())),
+            0 => name,
+            state => format!("{name}, {}", choice(state.into(), TASK_STATES).unwrap_or("in an unknown state")),
+        }
     }
 
     /// A thread of a task.
-    Thread = 102 "THREAD", tail affinity: Bytes "CPU affinity mask, bit n of byte n/8." {
+    Thread = 102 "THREAD", tail affinity: Bytes "CPU affinity mask, bit n of byte n/8.", object, of Task, due {
         /// Thread id.
         tid: u32 => Dec,
         /// What the thread was doing.
@@ -165,13 +174,13 @@ records! {
         /// Execution domain, personality(2).
         personality: u32 => Hex,
         /// Credentials.
-        creds: u32 => Ref,
+        creds: u32 => Ref => Always[Creds],
         /// 1 when no_new_privs is set.
         no_new_privs: u32 => Dec,
-    }
+    } words(thread) { format!("tid {} {}", thread.tid, escape(until_nul(&thread.comm))) }
 
     /// Credentials of a thread.
-    Creds = 104 "CREDS", tail groups: U32s "Supplementary groups." {
+    Creds = 104 "CREDS", tail groups: U32s "Supplementary groups.", object, of Image | Task | Thread {
         /// Real user id.
         uid: u32 => Dec,
         /// Effective user id.
@@ -202,10 +211,10 @@ records! {
         securebits: u32 => Flags(SECUREBITS),
         /// Always zero.
         pad: u32 => Zero,
-    }
+    } words(creds) { format!("uid {} gid {}", creds.euid, creds.egid) }
 
     /// One resource limit of a task. All ones is no limit.
-    Rlimit = 105 "RLIMIT" {
+    Rlimit = 105 "RLIMIT", of Task {
         /// Which one.
         resource: u32 => Enum(RESOURCES),
         /// Always zero.
@@ -214,27 +223,27 @@ records! {
         rlim_cur: u64 => Dec,
         /// Hard limit.
         rlim_max: u64 => Dec,
-    }
+    } words(limit) { named(limit.resource, RESOURCES) }
 
     /// A namespace that the task lived in.
-    Namespace = 106 "NAMESPACE" {
+    Namespace = 106 "NAMESPACE", of Image | Task {
         /// Which kind.
         kind: u32 => Enum(NAMESPACES),
         /// 1 when it was the same as that of the process that took the checkpoint.
         shared: u32 => Dec,
         /// Inode number of the namespace.
         ino: u64 => Dec,
-    }
+    } words(namespace) { named(namespace.kind, NAMESPACES) }
 
     /// File system context: directories are INODE objects.
-    Fs = 107 "FS" {
+    Fs = 107 "FS", object, of Image | Task {
         /// Current directory.
-        cwd: u32 => Ref,
+        cwd: u32 => Ref => To[Inode],
         /// Root directory.
-        root: u32 => Ref,
+        root: u32 => Ref => To[Inode],
         /// File mode creation mask.
         umask: u32 => Mode,
         /// Always zero.
         pad: u32 => Zero,
-    }
+    } words(fs) { format!("cwd {}, root {}", reference(fs.cwd), reference(fs.root)) }
 }

@@ -1,5 +1,7 @@
 //! Timers of a process.
 
+use crate::show::{named, nanos};
+
 /// Interval timers of setitimer(2).
 pub const ITIMERS: &[(u64, &str)] = &[(0, "ITIMER_REAL"), (1, "ITIMER_VIRTUAL"), (2, "ITIMER_PROF")];
 
@@ -25,7 +27,7 @@ pub const POSIX_TIMER_FLAGS: &[(u64, &str)] = &[(1, "TIMER_ABSTIME")];
 
 records! {
     /// An interval timer of a task.
-    Itimer = 501 "ITIMER" {
+    Itimer = 501 "ITIMER", of Task {
         /// Which one.
         which: u32 => Enum(ITIMERS),
         /// Always zero.
@@ -34,10 +36,10 @@ records! {
         value: u64 => Nanos,
         /// Interval.
         interval: u64 => Nanos,
-    }
+    } words(timer) { format!("{} {}", named(timer.which, ITIMERS), nanos(timer.value)) }
 
     /// A POSIX timer of a task.
-    PosixTimer = 502 "POSIX_TIMER" {
+    PosixTimer = 502 "POSIX_TIMER", of Task {
         /// Identifier that the program knows it by.
         timer_id: u32 => Dec,
         /// Clock.
@@ -60,5 +62,5 @@ records! {
         overrun: u32 => Dec,
         /// Always zero.
         pad: u32 => Zero,
-    }
+    } words(timer) { format!("timer {}, {}", timer.timer_id, nanos(timer.value)) }
 }

@@ -3,10 +3,10 @@
 mod names;
 mod time;
 
-pub use names::{capabilities, capability, choice, flags, signal, signals};
+pub use names::{capabilities, capability, choice, flags, named, signal, signals, tail_of};
 pub use time::{date, seconds};
 
-use crate::record::{FieldDef, FieldType, Show};
+use crate::schema::{FieldDef, FieldType, Show};
 
 /// A field's value as it stands in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,16 @@ pub fn rounded(bytes: u64) -> Option<String> {
         unit = name;
     }
     Some(format!("{}.{} {unit}", tenths / 10, tenths % 10))
+}
+
+/// A count of bytes in a few letters: `3 B`, `64.0 KiB`.
+pub fn brief(bytes: u64) -> String {
+    rounded(bytes).unwrap_or_else(|| format!("{bytes} B"))
+}
+
+/// A reference to an object.
+pub fn reference(id: u32) -> String {
+    if id == 0 { "none".into() } else { format!("#{id}") }
 }
 
 /// An octal mode with the type of the file when it has one.

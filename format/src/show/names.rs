@@ -115,6 +115,17 @@ pub fn choice(value: u64, names: &[(u64, &'static str)]) -> Option<&'static str>
     names.iter().find(|(number, _)| *number == value).map(|(_, name)| *name)
 }
 
+/// The same, or a word for one that has none.
+pub fn named(value: u32, names: &[(u64, &'static str)]) -> String {
+    choice(value.into(), names).map_or_else(|| format!("kind {value}"), str::to_owned)
+}
+
+/// The same without the family's prefix, in small letters: `stream` for SOCK_STREAM.
+pub fn tail_of(value: u32, names: &[(u64, &'static str)]) -> String {
+    let name = named(value, names);
+    name.split_once('_').map_or(name.as_str(), |(_, tail)| tail).to_lowercase()
+}
+
 fn bits(mask: u64) -> impl Iterator<Item = u32> {
     (0..64).filter(move |bit| mask & (1 << bit) != 0)
 }

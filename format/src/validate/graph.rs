@@ -1,14 +1,16 @@
 //! What the records of an image have to do with each other: owners, references, areas and pages.
 
+use crate::encoding::Encoding;
 use crate::error::Fault;
 use crate::extent::{ExtentHead, Run};
 use crate::findings::{Finding, Findings, Severity};
 use crate::header::Kind;
 use crate::limits::{MAX_OBJECTS, MAX_REMEMBERED, PAGE};
 use crate::parser::Record;
-use crate::record::{Body, Extent, FieldType, Show, Task, Thread, Vma};
+use crate::record::{Body, Extent, File, InBody as _, Index, IndexEnd, Mm, Task, Thread, Vma, definition};
 use crate::rules;
-use crate::show::Value;
+use crate::schema::{FieldType, Role, Show};
+use crate::show::{Value, hex};
 use crate::validate::kinds;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +27,6 @@ struct Object {
     counted: bool,
     /// Areas of an address space, adjacent ones joined.
     areas: Vec<Run>,
-    /// Pages in the image, adjacent runs joined.
-    pages: Vec<Run>,
 }
 
 /// A reference to an object that was not defined yet.
@@ -36,8 +36,19 @@ struct Ahead {
     kind: Kind,
     offset: u64,
     field: &'static str,
+    role: Role,
+    /// Kind of the open file that refers to what it is of.
+    file: Option<u32>,
     /// Place of the field.
     at: u64,
+}
+
+/// Pages that lie outside their owner as far as it is known yet: what an EXTENT belongs to may follow it.
+#[derive(Debug, Clone)]
+struct Outside {
+    owner: u32,
+    run: Run,
+    offset: u64,
 }
 
 /// Gathers objects and judges what can be judged at once; [`Graph::finish`] judges the rest.
@@ -45,6 +56,10 @@ struct Ahead {
 pub struct Graph {
     objects: BTreeMap<u32, Object>,
     ahead: Vec<Ahead>,
+    outside: Vec<Outside>,
+    /// Offset of the last record of state.
+    last_state: u64,
+    has_base: bool,
     fds: BTreeSet<(u32, u32)>,
     remembered: usize,
     roots: Vec<(u32, u64)>,
@@ -58,6 +73,9 @@ impl Graph {
     /// Takes a record in.
     pub fn record(&mut self, record: &Record, findings: &mut Findings) {
         let kind = record.body.kind();
+        if ![Index::KIND, IndexEnd::KIND].contains(&kind) {
+            self.last_state = record.offset;
+        }
         self.judge_owner(kind, record.header.parent, record.offset, findings);
         self.judge_references(record, findings);
         self.judge_body(record, findings);
@@ -73,33 +91,25 @@ impl Graph {
 
     /// Takes an EXTENT in.
     pub fn extent(&mut self, extent: &ExtentHead, findings: &mut Findings) {
-        self.judge_owner(Extent::KIND, extent.parent, extent.offset, findings);
-        let Some(owner) = self.objects.get_mut(&extent.parent) else { return };
-        let fault = |rule, message: String| {
-            Fault::new(rule, extent.offset, 0, message).of(Extent::KIND.0, extent.offset)
-        };
-        for run in &extent.runs {
-            let inside = match owner.kind {
-                crate::record::Mm::KIND => holds(&owner.areas, run),
-                crate::record::Inode::KIND | crate::record::Pipe::KIND | crate::record::Socket::KIND => {
-                    run.end() <= owner.declared.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX)
-                }
-                _ => true,
-            };
-            if !inside {
-                let message = format!(
-                    "the pages from {:#x} to {:#x} lie outside {} #{}",
-                    run.start,
-                    run.end(),
-                    owner.kind,
-                    extent.parent
-                );
-                findings.push(fault(rules::EXTENT_OWNER_RANGE, message).field("runs"));
-                break;
-            }
+        if extent.encoding == Encoding::BASE && !self.has_base {
+            let message = "pages are as in the base, but IMAGE names none";
+            let fault = Fault::new(rules::EXTENT_BASE, extent.offset, 0, message);
+            findings.push(fault.of(Extent::KIND.0, extent.offset).field("encoding"));
         }
+        let owner = self.objects.get(&extent.parent);
+        if owner.is_some() || extent.parent == 0 {
+            self.judge_owner(Extent::KIND, extent.parent, extent.offset, findings);
+        }
+        let owner = self.objects.get(&extent.parent);
         for run in &extent.runs {
-            join(&mut owner.pages, *run, &mut self.remembered, &mut self.full, extent.offset);
+            if extent.parent == 0 || owner.is_some_and(|owner| owner.holds(run)) {
+                continue;
+            }
+            if self.outside.len() >= MAX_REMEMBERED {
+                self.full = self.full.or(Some(extent.offset));
+                return;
+            }
+            self.outside.push(Outside { owner: extent.parent, run: *run, offset: extent.offset });
         }
     }
 
@@ -124,9 +134,47 @@ impl Graph {
                 }
             }
         }
+        self.judge_outside(findings);
         self.judge_roots(findings);
         for (id, object) in &mut self.objects {
             object.judge(*id, findings);
+        }
+    }
+
+    /// Judges pages that were met before their owner was known.
+    fn judge_outside(&mut self, findings: &mut Findings) {
+        // One finding for each EXTENT says it.
+        let mut said = None;
+        for outside in std::mem::take(&mut self.outside) {
+            let Outside { owner: id, run, offset } = outside;
+            let Some(owner) = self.objects.get(&id) else {
+                if said.replace(offset) != Some(offset) {
+                    self.judge_owner(Extent::KIND, id, offset, findings);
+                }
+                continue;
+            };
+            if owner.holds(&run) || said == Some(offset) {
+                continue;
+            }
+            said = Some(offset);
+            let kind = owner.kind;
+            if !kinds::may_belong(Extent::KIND, kind) {
+                // Known before and said then, or known only now.
+                if owner.offset > offset {
+                    self.judge_owner(Extent::KIND, id, offset, findings);
+                }
+                continue;
+            }
+            let (start, end) = (run.start, run.end());
+            let message = format!("the pages from {start:#x} to {end:#x} lie outside {kind} #{id}");
+            let fault = Fault::new(rules::EXTENT_OWNER_RANGE, offset, 0, message);
+            let fault = fault.of(Extent::KIND.0, offset).field("runs");
+            // Written while the process ran on, which may have given the memory back since.
+            if self.last_state > offset {
+                findings.push(Finding::soft(Severity::Note, fault));
+            } else {
+                findings.push(fault);
+            }
         }
     }
 
@@ -139,7 +187,7 @@ impl Graph {
         } else {
             match self.objects.get_mut(&parent) {
                 Some(owner) => {
-                    owner.members += u64::from(is_member(kind, owner.kind));
+                    owner.members += u64::from(kinds::is_member(kind, owner.kind));
                     owner.kind
                 }
                 None if self.full.is_some() => return,
@@ -150,7 +198,7 @@ impl Graph {
                 }
             }
         };
-        if kinds::owners(kind).is_some_and(|owners| !owners.contains(&owner)) {
+        if !kinds::may_belong(kind, owner) {
             let whose = if parent == 0 { "the image".into() } else { format!("{owner} #{parent}") };
             findings.push(fault(format!("{kind} cannot belong to {whose}")));
         }
@@ -161,21 +209,26 @@ impl Graph {
         if !def.fields.iter().any(|field| matches!(field.show, Show::Ref)) {
             return;
         }
+        let file = File::of(&record.body).map(|file| file.kind);
         let fixed = record.body.fixed();
-        let mut at = 0;
-        for field in def.fields {
+        for (at, field) in def.placed() {
             let raw = fixed.get(at..at + field.ty.size()).unwrap_or_default();
-            let place = record.offset + 16 + at as u64;
-            at += field.ty.size();
             if !matches!(field.show, Show::Ref) || field.ty != FieldType::U32 {
                 continue;
             }
             let id = u32::try_from(Value::read(field.ty, raw).unsigned()).unwrap_or(0);
-            let ahead =
-                Ahead { id, kind: Kind(def.kind), offset: record.offset, field: field.name, at: place };
+            let ahead = Ahead {
+                id,
+                kind: Kind(def.kind),
+                offset: record.offset,
+                field: field.name,
+                role: field.role,
+                file: file.filter(|_| field.role == Role::Behind),
+                at: record.offset + 16 + at as u64,
+            };
             match self.objects.get(&id) {
                 _ if id == 0 => {
-                    if kinds::is_required(ahead.kind, field.name) {
+                    if matches!(field.role, Role::Always(_)) {
                         findings
                             .push(ahead.fault(format!("{} of {} refers to nothing", field.name, def.name)));
                     }
@@ -196,6 +249,12 @@ impl Graph {
         match &record.body {
             Body::Image(image) => {
                 self.root = Some((image.root, offset));
+                self.has_base = image.has_base();
+                if self.has_base {
+                    let message = format!("it holds what differs from the image {}", hex(&image.base));
+                    let fault = fault(rules::EXTENT_BASE, message).field("base");
+                    findings.push(Finding::soft(Severity::Note, fault));
+                }
                 if u64::from(image.page_size) != PAGE {
                     let message = format!("pages have {} bytes, not {PAGE}", image.page_size);
                     findings.push(fault(rules::PAGE_SIZE, message).field("page_size"));
@@ -242,30 +301,36 @@ impl Graph {
 
     fn define(&mut self, record: &Record, findings: &mut Findings) {
         let mut object = Object::new(record.body.kind(), record.offset);
-        (object.declared, object.counted) = match &record.body {
-            Body::Inode(inode) => (inode.size, false),
-            Body::Pipe(pipe) => (pipe.size, false),
-            Body::Socket(socket) => (socket.size, false),
-            Body::FileTable(table) => (table.nr_fds, true),
-            Body::Sighand(sighand) => (sighand.nr_actions, true),
-            Body::Epoll(epoll) => (epoll.nr_targets, true),
-            Body::Thread(_) => (0, true),
-            Body::Task(task) => {
-                let parts = [task.mm, task.files, task.fs, task.sighand];
-                if task.state != Task::ZOMBIE && parts.contains(&0) {
+        for (role, number) in record.body.relations() {
+            match role {
+                Role::Contents => object.declared = number,
+                Role::Counts(_) => (object.declared, object.counted) = (number, true),
+                _ => {}
+            }
+        }
+        match &record.body {
+            Body::Thread(_) => object.counted = true,
+            Body::Task(task) if task.state != Task::ZOMBIE => {
+                object.counted = true;
+                if [task.mm, task.files, task.fs, task.sighand].contains(&0) {
                     let message =
                         format!("the task {} lacks memory, descriptors, directories or signals", task.pid);
                     let fault = Fault::new(rules::TASK_PARTS, record.offset, 0, message);
                     findings.push(fault.of(Task::KIND.0, record.offset));
                 }
-                (0, task.state != Task::ZOMBIE)
             }
-            _ => (0, false),
-        };
+            _ => {}
+        }
         self.insert(record.id, object, findings);
     }
 
     fn insert(&mut self, id: u32, object: Object, findings: &mut Findings) {
+        if id != 0 && definition(object.kind).is_some_and(|def| !def.is_object) {
+            let message = format!("{} defines no object, but says that it is #{id}", object.kind);
+            let fault = Fault::new(rules::REFERENCE, object.offset + 8, 4, message);
+            findings
+                .push(Finding::soft(Severity::Warning, fault.of(object.kind.0, object.offset).field("id")));
+        }
         if id == 0 {
             // A TASK or THREAD that nothing can refer to has no parts either.
             if object.counted {
@@ -306,10 +371,22 @@ impl Graph {
 
 impl Object {
     fn new(kind: Kind, offset: u64) -> Self {
-        Self { kind, offset, declared: 0, members: 0, counted: false, areas: Vec::new(), pages: Vec::new() }
+        Self { kind, offset, declared: 0, members: 0, counted: false, areas: Vec::new() }
     }
 
-    /// Judges members and pages at the end.
+    /// Whether the pages lie inside it.
+    fn holds(&self, run: &Run) -> bool {
+        match definition(self.kind) {
+            _ if self.kind == Mm::KIND => holds(&self.areas, run),
+            Some(def) if def.has_contents() => {
+                run.end() <= self.declared.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX)
+            }
+            // Nobody knows what it holds.
+            known => known.is_none(),
+        }
+    }
+
+    /// Judges members at the end.
     fn judge(&mut self, id: u32, findings: &mut Findings) {
         let fault =
             |rule, message: String| Fault::new(rule, self.offset, 0, message).of(self.kind.0, self.offset);
@@ -328,18 +405,6 @@ impl Object {
             }
             _ => {}
         }
-        self.pages.sort_unstable_by_key(|run| run.start);
-        let mut runs = self.pages.iter();
-        let mut end = runs.next().map_or(0, Run::end);
-        for run in runs {
-            if run.start < end {
-                let message =
-                    format!("the page at {:#x} of {} #{id} is in the image twice", run.start, self.kind);
-                findings.push(fault(rules::EXTENT_OVERLAP, message));
-                return;
-            }
-            end = end.max(run.end());
-        }
     }
 }
 
@@ -350,24 +415,14 @@ impl Ahead {
 }
 
 fn judge_target(ahead: &Ahead, kind: Kind, findings: &mut Findings) {
-    let targets = kinds::targets(ahead.kind, ahead.field);
-    if !targets.is_empty() && !targets.contains(&kind) {
+    let file = ahead.file.filter(|file| !kinds::may_stand_behind(*file, kind));
+    if !kinds::may_refer(ahead.role, kind) {
         let message = format!("{} of {} refers to #{}, which is {kind}", ahead.field, ahead.kind, ahead.id);
         findings.push(ahead.fault(message));
+    } else if let Some(file) = file {
+        let name = crate::show::named(file, crate::record::FILE_KINDS);
+        findings.push(ahead.fault(format!("{} of a {name} is #{}, which is {kind}", ahead.field, ahead.id)));
     }
-}
-
-/// Whether records of this kind are what an owner of that kind counts.
-fn is_member(kind: Kind, owner: Kind) -> bool {
-    use crate::record::{CpuX86_64, Epoll, EpollTarget, Fd, FileTable, Sigaction, Sighand};
-    matches!(
-        (owner, kind),
-        (Task::KIND, Thread::KIND)
-            | (Thread::KIND, CpuX86_64::KIND)
-            | (FileTable::KIND, Fd::KIND)
-            | (Sighand::KIND, Sigaction::KIND)
-            | (Epoll::KIND, EpollTarget::KIND)
-    )
 }
 
 /// Whether one of the areas, which ascend, holds the whole run.

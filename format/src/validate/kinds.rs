@@ -1,79 +1,38 @@
-//! Which kinds of record may belong to which, and refer to which.
+//! Which records may belong to which, and refer to which, as their descriptions say.
 
 use crate::header::Kind;
-use crate::record::{
-    CpuX86_64, Creds, Epoll, EpollTarget, Eventfd, Extent, External, Fd, File, FileTable, Fs, Guard, Image,
-    Inode, InodeIdentity, Itimer, Lock, Mm, MmContext, Namespace, Pidfd, Pipe, PosixTimer, Rlimit, Sigaction,
-    Sighand, Signalfd, Sigpending, Socket, Task, Thread, Timerfd, Vma,
-};
+use crate::record::{BEHIND, Extent, Image, definition};
+use crate::schema::Role;
 
 /// Stands for the image among the kinds of owner: parent 0.
-pub const THE_IMAGE: Kind = Kind(0);
+pub const THE_IMAGE: Kind = Image::KIND;
 
-/// Objects that an open file description may be of.
-const OBJECTS: &[Kind] = &[
-    Inode::KIND,
-    Pipe::KIND,
-    Eventfd::KIND,
-    Epoll::KIND,
-    Timerfd::KIND,
-    Signalfd::KIND,
-    Pidfd::KIND,
-    Socket::KIND,
-    External::KIND,
-];
-
-/// Kinds of owner that a record of this kind may have; `None` for any. Objects that can be shared belong to the
-/// image or to the first that was seen to use them.
-pub fn owners(kind: Kind) -> Option<&'static [Kind]> {
-    const SHARED: &[Kind] = &[THE_IMAGE, Task::KIND];
-    const FILES: &[Kind] = &[THE_IMAGE, Task::KIND, FileTable::KIND, File::KIND, Fd::KIND];
-    Some(match kind {
-        Task::KIND | Mm::KIND | FileTable::KIND | Fs::KIND | Sighand::KIND | Namespace::KIND => SHARED,
-        Thread::KIND | Rlimit::KIND | Itimer::KIND | PosixTimer::KIND => &[Task::KIND],
-        Creds::KIND => &[THE_IMAGE, Task::KIND, Thread::KIND],
-        CpuX86_64::KIND => &[Thread::KIND],
-        Vma::KIND | MmContext::KIND | Guard::KIND => &[Mm::KIND],
-        Extent::KIND => &[Mm::KIND, Inode::KIND, Pipe::KIND, Socket::KIND],
-        Fd::KIND => &[FileTable::KIND],
-        EpollTarget::KIND => &[Epoll::KIND],
-        Sigaction::KIND => &[Sighand::KIND],
-        Sigpending::KIND => &[Task::KIND, Thread::KIND],
-        Image::KIND | InodeIdentity::KIND => &[THE_IMAGE],
-        Inode::KIND => &[THE_IMAGE, Task::KIND, Mm::KIND, Fs::KIND, FileTable::KIND, File::KIND, Pipe::KIND],
-        Lock::KIND => &[THE_IMAGE, Task::KIND, FileTable::KIND, File::KIND, Inode::KIND],
-        File::KIND => &[THE_IMAGE, Task::KIND, FileTable::KIND, Epoll::KIND],
-        kind if OBJECTS.contains(&kind) => FILES,
-        _ => return None,
-    })
+/// Whether a record of this kind may belong to an owner of that kind. What is not known may belong to anything, and own
+/// anything.
+pub fn may_belong(kind: Kind, owner: Kind) -> bool {
+    let Some(def) = definition(kind).filter(|def| !def.owners.is_empty()) else { return true };
+    let has_contents = || kind == Extent::KIND && definition(owner).is_some_and(|def| def.has_contents());
+    definition(owner).is_none() || def.owners.contains(&owner) || has_contents()
 }
 
-/// Kinds that this field of this record may refer to; empty for any.
-pub fn targets(kind: Kind, field: &str) -> &'static [Kind] {
-    match (kind, field) {
-        (Image::KIND, "root") => &[Task::KIND],
-        (Task::KIND, "mm") => &[Mm::KIND],
-        (Task::KIND, "files") => &[FileTable::KIND],
-        (Task::KIND, "fs") => &[Fs::KIND],
-        (Task::KIND, "sighand") => &[Sighand::KIND],
-        (Thread::KIND, "creds") => &[Creds::KIND],
-        (Mm::KIND, "exe")
-        | (Vma::KIND | Pipe::KIND | InodeIdentity::KIND, "inode")
-        | (Fs::KIND, "cwd" | "root") => &[Inode::KIND],
-        (Fd::KIND | EpollTarget::KIND, "file") => &[File::KIND],
-        (File::KIND, "object") => OBJECTS,
-        (Socket::KIND, "peer") => &[Socket::KIND],
-        _ => &[],
+/// Whether records of this kind are what an owner of that kind counts, or has to have.
+pub fn is_member(kind: Kind, owner: Kind) -> bool {
+    let fields = definition(owner).map_or(&[][..], |def| def.fields);
+    definition(kind).is_some_and(|def| def.is_due)
+        || fields.iter().any(|field| matches!(field.role, Role::Counts(kinds) if kinds.contains(&kind)))
+}
+
+/// Kinds that a field with this role may refer to; none if it refers to nothing.
+pub fn may_refer(role: Role, to: Kind) -> bool {
+    match role {
+        Role::To(kinds) | Role::Always(kinds) | Role::Peer(kinds) => kinds.contains(&to),
+        Role::Behind => BEHIND.iter().any(|(kind, behind)| *kind == to && !behind.is_empty()),
+        Role::Plain | Role::Counts(_) | Role::Contents => true,
     }
 }
 
-/// Whether this reference has to be there.
-pub fn is_required(kind: Kind, field: &str) -> bool {
-    matches!(
-        (kind, field),
-        (Image::KIND, "root")
-            | (Thread::KIND, "creds")
-            | (Fd::KIND | EpollTarget::KIND, "file")
-            | (InodeIdentity::KIND, "inode")
-    )
+/// Whether an open file of this kind, if it is a known one, may be of an object of that kind.
+pub fn may_stand_behind(file: u32, object: Kind) -> bool {
+    let mut all = BEHIND.iter().filter(|(_, kinds)| kinds.iter().any(|kind| kind.number == file));
+    all.next().is_none_or(|(kind, _)| *kind == object)
 }

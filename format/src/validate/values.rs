@@ -4,8 +4,9 @@ use crate::error::Fault;
 use crate::findings::{Finding, Findings, Severity};
 use crate::header::RECORD_HEADER_LEN;
 use crate::parser::Record;
-use crate::record::{FieldType, Show};
+
 use crate::rules;
+use crate::schema::{FieldType, Show};
 use crate::show::{self, Value};
 
 /// Offset of the fixed part in a record.

@@ -60,6 +60,18 @@ pub fn head(rev: u16) -> Vec<u8> {
 /// The 16 bytes of TAIL.
 pub const TAIL: [u8; 16] = [0x89, 0x13, 8, 0, 0, 0, 0, 0, 0x00, 0xef, 0xde, 0xc0, 0x0c, 0x2a, 0x2d, 0x00];
 
+/// The fixed part of IMAGE as it was when it was new.
+pub fn image(head_checksum: u64, root: u32) -> Bytes {
+    bytes()
+        .u64(head_checksum)
+        .text(b"0123456789abcdef", 16)
+        .text(b"fedcba9876543210", 16)
+        .u64s(&[1_226_335_060_000_000_000, 1_000_000_000, 2_000_000_000])
+        .u32s(&[62, 4096])
+        .u64(0)
+        .u32s(&[root, 1000])
+}
+
 /// An image of revision 2 under construction.
 #[derive(Debug, Clone)]
 pub struct Synth {
@@ -72,16 +84,12 @@ pub struct Synth {
 impl Synth {
     /// HEAD and IMAGE.
     pub fn new(root: u32) -> Self {
-        let out = head(2);
-        let image = bytes()
-            .u64(xxh3_64(&out))
-            .text(b"0123456789abcdef", 16)
-            .text(b"fedcba9876543210", 16)
-            .u64s(&[1_226_335_060_000_000_000, 1_000_000_000, 2_000_000_000])
-            .u32s(&[62, 4096])
-            .u64(0)
-            .u32s(&[root, 1000]);
-        let mut synth = Self { out, chain: Vec::new(), index: Vec::new(), counts: [0; 5] };
+        Self::with(image(xxh3_64(&head(2)), root))
+    }
+
+    /// HEAD, and an IMAGE with this fixed part.
+    pub fn with(image: Bytes) -> Self {
+        let mut synth = Self { out: head(2), chain: Vec::new(), index: Vec::new(), counts: [0; 5] };
         synth.record(3, 0, 0, image, b"synth 1");
         synth
     }
@@ -211,7 +219,11 @@ pub fn vma(start: u64, end: u64, prot: u32, kind: u32, inode: u32) -> Bytes {
 
 /// A process with all it has to have, and nothing stored of its memory yet.
 pub fn process() -> Synth {
-    let mut synth = Synth::new(id::TASK);
+    process_of(Synth::new(id::TASK))
+}
+
+/// The same behind an IMAGE of one's own.
+pub fn process_of(mut synth: Synth) -> Synth {
     synth.record(101, 0, id::TASK, task(42, [id::MM, id::FILES, id::FS, id::SIGHAND]), b"");
     let creds = bytes()
         .u32s(&[1000, 1000, 1000, 1000, 100, 100, 100, 100])

@@ -502,7 +502,7 @@ fn what_is_copied_from_somewhere_is_understood_and_asked_for_only_where_it_has_t
     assert_eq!(first(&go("+0x10", &file)), Some(Target::Offset(0x50)));
     assert_eq!(first(&go("end", &file)), Some(Target::Offset(file.len - 1)));
     let fd = go("fd 1", &file);
-    assert_eq!(fd.list[0].words, "fd 1 of 4241 cat, PIPE #3: 0 of 65536 bytes");
+    assert_eq!(fd.list[0].words, "fd 1 of 4241 cat, PIPE #3: 0 B of 64.0 KiB in it");
     let same = go("4241 cat fd 1", &Here { task: 0, ..file.clone() });
     assert_eq!(first(&same), first(&fd), "as the page names it elsewhere");
     assert_eq!(first(&go("#10", &file)), Some(Target::Record(task(4200).offset)));

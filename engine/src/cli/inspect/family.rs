@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use stasis_engine::image::model::{TaskState, Tree};
 use stasis_format::family::{Wire, preorder, wires};
-use stasis_format::record::Socket;
 use stasis_format::record::{TASK_STATES, Task};
 use stasis_format::sharing::Sharing;
 use stasis_format::show::{choice, escape, signal, until_nul, wait_status};
@@ -30,8 +29,8 @@ pub fn sharing(tree: &Tree) -> Sharing {
     for (id, file) in &tree.files {
         sharing.file(*id, file);
     }
-    for (id, socket) in tree.objects_of::<Socket>() {
-        sharing.socket(id, socket.peer);
+    for (id, object) in &tree.objects {
+        sharing.object(*id, &object.body);
     }
     for (id, mm) in &tree.mms {
         mm.vmas.iter().for_each(|vma| sharing.vma(*id, vma));

@@ -16,7 +16,7 @@ use stasis_engine::image::model::{TaskState, Tree};
 use stasis_format::head::Head;
 use stasis_format::parser::Totals;
 use stasis_format::record::Task;
-use stasis_format::show::{date, escape, until_nul};
+use stasis_format::show::{date, escape, hex, until_nul};
 
 use crate::cli::style::Style;
 use crate::cli::text::{count, size};
@@ -82,6 +82,11 @@ fn overview(out: &mut impl Write, style: Style, head: &Head, tree: &Tree, totals
     let fate = if image.flags & 2 != 0 { "the program ran on" } else { "the program ended with it" };
     let files = if image.flags & 1 != 0 { ", its files are in the image" } else { "" };
     line(out, style, 0, "taken", &format!("{}, {fate}{files}", date(image.realtime / 1_000_000_000)))?;
+    if image.has_base() {
+        let words =
+            format!("holds what differs from the image {}, and is of no use without it", hex(&image.base));
+        line(out, style, 0, "base", &words)?;
+    }
     let ratio = match totals.stored_bytes {
         0 => String::new(),
         stored => format!(", {:.2} : 1", totals.page_bytes as f64 / stored as f64),
