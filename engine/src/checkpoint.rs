@@ -24,9 +24,10 @@ use crate::image::model::{self, TaskState, Tree};
 use crate::kinds::fd::descriptions::Descriptions;
 use crate::kinds::fd::kind::Settling;
 use crate::kinds::fd::table;
-use crate::kinds::task::{fs as fs_state, locks, process as task, signals, thread, timers};
-use crate::kinds::{Capture, CaptureError, Contents};
-use crate::memory::areas as memory;
+use crate::kinds::task::{process, thread};
+use crate::kinds::tree::kind::Capturing;
+use crate::kinds::{Capture, CaptureError, Contents, task, tree as tree_kinds};
+use crate::memory::areas;
 use crate::memory::pages::{self, ContentsError, Storage};
 use crate::procfs::{self, Proc, Status};
 use crate::progress::Progress;
@@ -333,8 +334,11 @@ fn capture_family(
     };
     for target in &mut family.members {
         let pid = target.pid;
+        let status = status(&target.proc, pid)?;
         let mut c = Capture {
             target,
+            status: &status,
+            answer: opts.answer.filter(|_| !parents.contains_key(&pid)),
             names: &names,
             met: &mut met,
             to_image: &mut to_image,
@@ -345,14 +349,13 @@ fn capture_family(
             embed_files: opts.embed_files,
             leave_out: &opts.leave_out,
         };
-        let answer = opts.answer.filter(|_| !parents.contains_key(&pid));
-        let Some(mut state) = capture_task(&mut c, answer)? else { continue };
+        let Some(mut state) = capture_task(&mut c)? else { continue };
         own_parent(&mut state, pid, &ids);
         ids.insert(pid, state.id);
         tree.tasks.push(state);
     }
     for zombie in &family.zombies {
-        let mut state = task::capture_zombie(tree, zombie)?;
+        let mut state = process::capture_zombie(tree, zombie)?;
         own_parent(&mut state, zombie.pid, &ids);
         tree.tasks.push(state);
     }
@@ -361,6 +364,10 @@ fn capture_family(
     }
     let members: Vec<i32> = family.members.iter().map(|member| member.pid).collect();
     table::settle(&mut Settling { met: &met, tree, survey, contents, members: &members })?;
+    for kind in tree_kinds::KINDS {
+        let kill = opts.kill;
+        kind.capture(&mut Capturing { tree, survey, contents, names: &names, kill })?;
+    }
     tree.image.root = tree.tasks.first().map_or(0, |root| root.id);
     if let Err(respawn::Impossible { pid, why }) = respawn::plan(&tree.tasks) {
         survey.refuse(Loss::Attribute, pid as i32, why, "");
@@ -385,48 +392,30 @@ fn leave_children(family: &Family, opts: &Options, survey: &mut Survey) -> Resul
     Ok(())
 }
 
-/// Captures one process: every kind of state in turn. Nothing if there are reasons to refuse it at once.
-fn capture_task(c: &mut Capture, answer: Option<Answer>) -> Result<Option<TaskState>, Error> {
+/// Captures one process: memory, descriptors, and every kind of state in turn. Nothing if there are reasons to refuse it at
+/// once.
+fn capture_task(c: &mut Capture) -> Result<Option<TaskState>, Error> {
     let pid = c.target.pid;
     if c.target.threads.first().is_none_or(|t| t.tid != pid) {
         let what = "its first thread has ended while others run on";
         c.survey.refuse(Loss::Attribute, pid, what, "");
         return Ok(None);
     }
-    let status = status(&c.target.proc, pid)?;
-    if status.seccomp != 0 && !c.leave_out.has_seccomp_of(&status) {
+    if c.status.seccomp != 0 && !c.leave_out.has_seccomp_of(c.status) {
         // A filter may kill the process for the calls that would be made inside.
-        task::survey(c, &status)?;
+        process::survey(c, c.status)?;
         return Ok(None);
     }
     for index in 0..c.target.threads.len() {
         thread::leave_rseq(c, index)?;
     }
-    let mm = memory::capture(c)?;
-    task::survey(c, &status)?;
-    let mut state = task::capture(c, &status)?;
-    state.task.ppid = status.ppid as u32;
-    state.task.mm = mm;
-    state.task.fs = fs_state::capture(c, &status)?;
-    state.task.files = table::capture(c)?;
-    state.locks = locks::capture(c);
-    state.task.sighand = signals::capture_actions(c, &status)?;
-    state.pending = signals::capture_pending(pid, true)?;
-    state.itimers = timers::capture_itimers(c)?;
-    state.posix_timers = timers::capture_posix(c)?;
-    let mut answered = false;
-    for index in 0..c.target.threads.len() {
-        let mut thread = thread::capture(c, index)?;
-        let tid = c.target.threads.get(index).map(|thread| thread.tid);
-        if let Some(answer) = answer.filter(|answer| Some(answer.tid) == tid) {
-            answered = arch::return_from_call(&mut thread.cpu, answer.value);
-        }
-        state.threads.push(thread);
+    let mut state = TaskState { id: c.tree.new_id(), ..TaskState::default() };
+    state.task.mm = areas::capture(c)?;
+    let files = table::capture(c)?;
+    for kind in task::KINDS {
+        kind.capture(c, &mut state)?;
     }
-    if let Some(Answer { tid, .. }) = answer.filter(|_| !answered) {
-        let why = format!("thread {tid} of process {pid} does not wait for this checkpoint");
-        return Err(Error::NotATarget(why));
-    }
+    state.task.files = files;
     Ok(Some(state))
 }
 

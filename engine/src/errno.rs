@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io;
 
 use crate::checkpoint;
-use crate::kinds::RestoreError;
+use crate::kinds::{CaptureError, RestoreError};
 use crate::memory::pages::ContentsError;
 use crate::procfs::Proc;
 use crate::refusal::Loss;
@@ -21,7 +21,7 @@ pub fn of_checkpoint(error: &checkpoint::Error, pid: i32) -> i32 {
     use checkpoint::Error as E;
     match error {
         E::NotATarget(_) if Proc::open(pid).is_err() => libc::ESRCH,
-        E::NotATarget(_) => libc::EBUSY,
+        E::NotATarget(_) | E::Capture(CaptureError::NotWaiting { .. }) => libc::EBUSY,
         E::Target(TargetError::Gone(_) | TargetError::Died { .. }) => libc::ESRCH,
         E::Target(TargetError::Busy(_)) => libc::EAGAIN,
         E::Target(TargetError::Stuck { .. } | TargetError::Ourselves { .. }) => libc::EBUSY,

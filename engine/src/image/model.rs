@@ -81,6 +81,14 @@ impl TaskState {
         self.parts.iter().filter_map(T::of)
     }
 
+    /// Gives a thread another id than it had, also where something else names it.
+    pub fn renumber_thread(&mut self, index: usize, new: u32) {
+        let Some(thread) = self.threads.get_mut(index) else { return };
+        let old = std::mem::replace(&mut thread.thread.tid, new);
+        thread.former_tid = Some(old);
+        self.posix_timers.iter_mut().filter(|timer| timer.tid == old).for_each(|timer| timer.tid = new);
+    }
+
     /// Whether it has ended: nothing of it is left but its exit status.
     pub fn is_zombie(&self) -> bool {
         self.task.state == ZOMBIE

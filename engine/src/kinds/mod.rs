@@ -2,6 +2,7 @@
 
 pub mod fd;
 pub mod task;
+pub mod tree;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -9,9 +10,9 @@ use std::os::fd::OwnedFd;
 
 use fd::descriptions::{Descriptions, Sight};
 
-use crate::checkpoint::LeaveOut;
+use crate::checkpoint::{Answer, LeaveOut};
 use crate::image::model::{Id, Tree};
-use crate::procfs::LockLine;
+use crate::procfs::{LockLine, Status};
 use crate::refusal::Survey;
 use crate::tracee::stub::StubError;
 use crate::tracee::target::{Target, TargetError};
@@ -21,6 +22,10 @@ use crate::tracee::target::{Target, TargetError};
 pub struct Capture<'a> {
     /// The process, standing still.
     pub target: &'a mut Target,
+    /// What /proc says of it.
+    pub status: &'a Status,
+    /// A thread of it that waits in a system call for this checkpoint, and what the call returns in the image.
+    pub answer: Option<Answer>,
     /// All processes of the tree, this one included: their ids as we see them, and as they see themselves.
     pub names: &'a BTreeMap<i32, u32>,
     /// Open file descriptions met so far, of all processes.
@@ -69,6 +74,14 @@ pub enum CaptureError {
         pid: i32,
         /// The kernel's reason.
         source: io::Error,
+    },
+    /// The thread that asked for the checkpoint is not in the call that it is to return from.
+    #[error("thread {tid} of process {pid} does not wait for this checkpoint")]
+    NotWaiting {
+        /// Process.
+        pid: i32,
+        /// Thread.
+        tid: i32,
     },
     /// The kernel wrote something unexpected into /proc.
     #[error("{what} of process {pid} is not understood: {detail}")]

@@ -10,6 +10,7 @@ use super::pages::{MemoryContents, PageSource};
 use crate::arch;
 use crate::image::model::{Id, MmState, Tree};
 use crate::kinds::fd::inodes::{self, Need};
+use crate::kinds::task::kind::{Making, TaskKind};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::{self, SmapEntry};
 use crate::refusal::Loss;
@@ -59,6 +60,17 @@ const ADVICE: &[(&str, u64, i32)] = &[
 
 /// mseal(2), Linux 6.10.
 const SYS_MSEAL: i64 = 462;
+
+/// What closes an address space to changes, and so comes after all of them.
+#[derive(Debug)]
+pub struct Last;
+
+impl TaskKind for Last {
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        restore_future_locks(m.stub, &m.mm.mm)?;
+        restore_seals(m.stub, m.mm)
+    }
+}
 
 /// Captures the address space; returns the object it became.
 pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
@@ -549,7 +561,7 @@ fn restore_mm(stub: &mut Stub, tree: &Tree, mm: &Mm, exe: Option<u32>) -> Result
 }
 
 /// Mappings to come are locked again, once none is to come any more from us.
-pub fn restore_future_locks(stub: &mut Stub, mm: &Mm) -> Result<(), RestoreError> {
+fn restore_future_locks(stub: &mut Stub, mm: &Mm) -> Result<(), RestoreError> {
     if mm.flags & MM_MCL_FUTURE != 0 {
         let on_fault = if mm.flags & MM_MCL_ONFAULT != 0 { libc::MCL_ONFAULT } else { 0 };
         let args = [(libc::MCL_FUTURE | on_fault) as u64];
@@ -559,7 +571,7 @@ pub fn restore_future_locks(stub: &mut Stub, mm: &Mm) -> Result<(), RestoreError
 }
 
 /// Seals come last of all: a sealed area can no longer be changed.
-pub fn restore_seals(stub: &mut Stub, mm: &MmState) -> Result<(), RestoreError> {
+fn restore_seals(stub: &mut Stub, mm: &MmState) -> Result<(), RestoreError> {
     let calls: Vec<Call> = mm
         .vmas
         .iter()

@@ -28,11 +28,12 @@ use stasis_format::record::{Body, Creds};
 use crate::arch;
 use crate::checkpoint::uuid;
 use crate::image::model::{BuildError, Builder, MmState, TaskState, Tree};
-use crate::kinds::RestoreError;
 use crate::kinds::fd::inodes;
 use crate::kinds::fd::kind::Redirects;
 use crate::kinds::fd::table::Descriptors;
-use crate::kinds::task::{creds, fs, locks, process as task, signals, thread, timers};
+use crate::kinds::task::kind::Making;
+use crate::kinds::task::{creds, process as limits, thread};
+use crate::kinds::{RestoreError, task, tree as tree_kinds};
 use crate::memory::areas as memory;
 use crate::memory::fill::{Filler, Space};
 use crate::procfs::{self, Proc};
@@ -136,6 +137,11 @@ pub fn restart<R: Read + Send>(
     let mut descriptors = Descriptors::judge(&tree, redirects, opts.force_files, opts.proven)?;
     let (mut channel, inherited) = Channel::new().map_err(RestoreError::io("making a socket"))?;
 
+    let complaints: Vec<String> = tree_kinds::KINDS.iter().flat_map(|kind| kind.judge(&tree)).collect();
+    if !complaints.is_empty() {
+        return Err(Error::Host(complaints.join("; ")));
+    }
+
     progress.step("create");
     let plan = plan(&tree)?;
     let root = root_of(&tree)?;
@@ -146,12 +152,13 @@ pub fn restart<R: Read + Send>(
     let mut raise = |identity: &Identity, channel: &mut Channel| -> Result<Stubs, Error> {
         let mut stub = Stub::adopt(identity.pid, pid)?;
         empty(&mut stub, &tree)?;
-        task::raise_rlimits(&mut stub)?;
+        limits::raise_rlimits(&mut stub)?;
         numbers = channel.clear(&mut stub, &descriptors.numbers())?;
         if opts.detach && tree.tasks.iter().any(|t| t.task.state == STOPPED) {
             // When we end, the kernel sends SIGHUP to what is stopped in a group that loses its last tie to its session.
             stub.call(Call::new("a process group of its own", libc::SYS_setpgid, &[0, 0]))?;
         }
+        make_tree(&mut stub, &tree)?;
         Ok(Stubs::raise(stub, &plan, &tree.tasks)?)
     };
     let mut stubs = raise(&identity, &mut channel);
@@ -168,6 +175,17 @@ pub fn restart<R: Read + Send>(
     finish(stubs, &mut reader, first, &tree, (descriptors, channel), progress)?;
     let child = identity.keep();
     Ok(Restarted { child, pid: identity.pid, own_pid: pid as i32, pids })
+}
+
+/// What belongs to the tree as a whole, in a first process that is empty.
+fn make_tree(stub: &mut Stub, tree: &Tree) -> Result<(), Error> {
+    let flags = tree_kinds::KINDS.iter().fold(0, |flags, kind| flags | kind.namespaces(tree));
+    if flags != 0 {
+        let what = format!("namespaces of its own (unshare(2), {flags:#x})");
+        stub.call(Call::new(what, libc::SYS_unshare, &[flags]))?;
+    }
+    tree_kinds::KINDS.iter().try_for_each(|kind| kind.make(&mut tree_kinds::kind::Making { stub, tree }))?;
+    Ok(())
 }
 
 fn undecodable(extent: &ExtentHead, why: &dyn std::fmt::Display) -> Error {
@@ -195,6 +213,12 @@ fn check_creds(tree: &Tree, ours: &Creds) -> Result<(), Error> {
 struct Site<'t> {
     task: TaskState,
     mm: &'t MmState,
+}
+
+impl Site<'_> {
+    fn making<'a>(&'a mut self, stub: &'a mut Stub, tree: &'a Tree, own: &'a Creds) -> Making<'a> {
+        Making { stub, tree, task: &mut self.task, mm: self.mm, own, directories: &[] }
+    }
 }
 
 /// From empty stubs to running processes.
@@ -231,18 +255,18 @@ fn finish<R: Read>(
         let exe = descriptors.lend_program(&channel, stub, i, site.mm.mm.exe)?;
         memory::restore_attributes(stub, tree, site.mm, exe)?;
         descriptors.take_back(&channel, stub, i, exe.as_slice())?;
-        let fs = part(&tree.fss, site.task.task.fs, "current directory")?;
         let directories = descriptors.lend_directories(&channel, stub, i, site.task.task.fs)?;
-        fs::restore(stub, fs, &directories)?;
+        for kind in task::KINDS {
+            kind.make(&mut Making { directories: &directories, ..site.making(stub, tree, &own) })?;
+        }
         descriptors.take_back(&channel, stub, i, &directories)?;
-        build(stub, site, tree, &own)?;
     }
 
     progress.step("go");
     if progress.cancelled() {
         return Err(Error::Cancelled);
     }
-    go(&mut works, tree, descriptors, &channel)?;
+    go(&mut works, tree, &own, descriptors, &channel)?;
     stubs.keep();
     Ok(())
 }
@@ -393,58 +417,35 @@ fn put(filler: &mut Filler, extent: &ExtentHead, stored: &[u8]) -> Result<(), Er
     Ok(())
 }
 
-/// Everything between contents and the first instruction.
-fn build(stub: &mut Stub, site: &mut Site, tree: &Tree, own: &Creds) -> Result<(), Error> {
-    let Site { task: t, mm } = site;
-    let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
-    locks::restore(stub, &t.locks)?;
-    signals::restore_actions(stub, actions)?;
-    for i in 1..t.threads.len() {
-        let old = t.threads[i].thread.tid;
-        let new = stub.add_thread(old)? as u32;
-        // Where ids are exact they may still be others to us, who live in another namespace.
-        if !stub.exact_ids && new != old {
-            t.threads[i].former_tid = Some(old);
-            t.threads[i].thread.tid = new;
-            t.posix_timers.iter_mut().filter(|timer| timer.tid == old).for_each(|timer| timer.tid = new);
-        }
-    }
-    for state in &t.threads {
-        if let Some(old) = state.former_tid {
-            thread::tell_libc(stub, &state.thread, old);
-        }
-    }
-    timers::restore_posix(stub, &t.posix_timers)?;
-    task::restore_inside(stub, &t.task, &mm.mm)?;
-    task::restore_outside(stub.pid, &t.task, &mm.mm)?;
-    task::restore_rlimits(stub, &t.rlimits)?;
-    for (tid, state) in stub.tids.clone().into_iter().zip(&t.threads) {
-        thread::restore(stub, tid, &state.thread)?;
-        if let Some(want) = tree.creds.get(&state.thread.creds) {
-            creds::restore(stub, tid, want, own)?;
-        }
-        thread::restore_death_signal(stub, tid, &state.thread)?;
-        signals::restore_pending(stub, tid, (t.task.pid, state.thread.tid), &state.pending, false)?;
-    }
-    signals::restore_pending(stub, stub.pid, (t.task.pid, t.task.pid), &t.pending, true)?;
-    crate::kinds::fd::table::restore_owners(stub, t.task.files, tree)?;
-    memory::restore_future_locks(stub, &mm.mm)?;
-    memory::restore_seals(stub, mm)?;
-    Ok(())
-}
-
-/// Timers are armed, the boot areas go, and the processes run: none of them before all can.
-fn go(works: &mut [Work], tree: &Tree, mut descriptors: Descriptors, channel: &Channel) -> Result<(), Error> {
+/// Everything is armed, the boot areas go, and the processes run: none of them before all can.
+fn go(
+    works: &mut [Work],
+    tree: &Tree,
+    own: &Creds,
+    mut descriptors: Descriptors,
+    channel: &Channel,
+) -> Result<(), Error> {
     let same_boot = tree.image.boot_id == uuid("boot_id");
-    for (stub, Site { task, .. }) in &mut *works {
-        timers::arm(stub, &task.itimers, &task.posix_timers)?;
-    }
     descriptors.arm(channel, works.iter_mut().map(|(stub, _)| &mut **stub).collect(), same_boot)?;
     drop(descriptors);
-    let mut asleep = Vec::with_capacity(works.len());
+    if let Some((stub, _)) = works.first_mut() {
+        tree_kinds::KINDS
+            .iter()
+            .try_for_each(|kind| kind.arm(&mut tree_kinds::kind::Making { stub, tree }))?;
+    }
     for (stub, site) in &mut *works {
         channel.close(stub)?;
-        asleep.push(leave(stub, site, tree)?);
+        for kind in task::KINDS {
+            kind.arm(&mut site.making(stub, tree, own))?;
+        }
+    }
+    let mut asleep = Vec::with_capacity(works.len());
+    for (stub, site) in &mut *works {
+        let tids = stub.tids.clone();
+        let threads = tids.iter().zip(&site.task.threads);
+        let resumed = threads.map(|(tid, state)| thread::resume_sleep(stub, *tid, state));
+        asleep.push(resumed.collect::<Result<Vec<bool>, _>>()?);
+        stub.leave_boot()?;
     }
     for ((stub, Site { task, .. }), asleep) in works.iter().zip(asleep) {
         for ((tid, state), asleep) in stub.tids.iter().zip(&task.threads).zip(asleep) {
@@ -457,31 +458,6 @@ fn go(works: &mut [Work], tree: &Tree, mut descriptors: Descriptors, channel: &C
     }
     works.iter().try_for_each(|(stub, _)| stub.release())?;
     Ok(())
-}
-
-/// The last calls inside of a process, and the boot area goes. Returns which threads are asleep, see
-/// [`thread::resume_sleep`].
-fn leave(stub: &mut Stub, site: &Site, tree: &Tree) -> Result<Vec<bool>, Error> {
-    let Site { task: t, mm } = site;
-    let actions = part(&tree.sighands, t.task.sighand, "table of signal actions")?;
-    if let Some(call) = task::dumpable(&mm.mm) {
-        stub.call(call)?;
-    }
-    // The stub let anybody trace it; the process has not.
-    let no_tracer = [libc::PR_SET_PTRACER as u64, 0, 0, 0, 0];
-    stub.call(
-        Call::new("taking back the tracer's permit", libc::SYS_prctl, &no_tracer).forgiving(&[libc::EINVAL]),
-    )?;
-    if let Some(call) = signals::trap_action(actions) {
-        stub.stepped(stub.pid, &call)?;
-    }
-    let tids = stub.tids.clone();
-    let mut asleep = Vec::with_capacity(tids.len());
-    for (tid, state) in tids.iter().zip(&t.threads) {
-        asleep.push(thread::resume_sleep(stub, *tid, state)?);
-    }
-    stub.leave_boot()?;
-    Ok(asleep)
 }
 
 #[cfg(test)]

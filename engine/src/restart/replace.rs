@@ -12,7 +12,8 @@ use stasis_format::record::{Body, Creds};
 
 use super::source::validated;
 use super::{
-    Error, Options, check_creds, check_host, creds_of, empty, finish, part, plan, read_metadata, root_of,
+    Error, Options, check_creds, check_host, creds_of, empty, finish, make_tree, part, plan, read_metadata,
+    root_of,
 };
 use crate::image::model::Tree;
 use crate::kinds::RestoreError;
@@ -93,6 +94,7 @@ pub fn into(
         timers::disarm(&mut stub)?;
         let mut channel = Channel::of(ours, socket as u32);
         descriptors.used = vec![channel.clear(&mut stub, &descriptors.numbers())?; tree.tasks.len()];
+        make_tree(&mut stub, &tree)?;
         let stubs = Stubs::raise(stub, &plan, &tree.tasks)?;
         finish(stubs, &mut reader, first, &tree, (descriptors, channel), &PastReturn(progress))
     };

@@ -22,6 +22,9 @@ pub const IN_FLIGHT: usize = 32;
 #[derive(Debug)]
 pub struct Channel {
     ours: OwnedFd,
+    /// What the end of the process is called when it has just come by it.
+    inherited: u32,
+    /// What it is called there now.
     theirs: u32,
 }
 
@@ -84,12 +87,12 @@ impl Channel {
     pub fn new() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = socket::pair(libc::SOCK_STREAM, 0)?;
         let number = theirs.as_raw_fd() as u32;
-        Ok((Self { ours, theirs: number }, theirs))
+        Ok((Self::of(ours, number), theirs))
     }
 
     /// One that a process has already, at this number.
     pub fn of(ours: OwnedFd, theirs: u32) -> Self {
-        Self { ours, theirs }
+        Self { ours, inherited: theirs, theirs }
     }
 
     /// Moves the process's end out of the way of the numbers in `avoid`, and closes all its other descriptors. Returns what
@@ -97,8 +100,8 @@ impl Channel {
     pub fn clear(&mut self, stub: &mut Stub, avoid: &BTreeSet<u32>) -> Result<Numbers, StubError> {
         let to = (0..).find(|number| !avoid.contains(number)).unwrap_or(u32::MAX);
         let mut calls = Vec::new();
-        if to != self.theirs {
-            let args = [self.theirs.into(), to.into(), 0];
+        if to != self.inherited {
+            let args = [self.inherited.into(), to.into(), 0];
             calls.push(Call::new("moving a socket out of the way", libc::SYS_dup3, &args));
         }
         if to > 0 {

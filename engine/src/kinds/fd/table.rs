@@ -13,6 +13,7 @@ use super::kind::{FdMaker, Judging, Making, Placed, Redirects, Settling, fetch};
 use super::stream::Stream;
 use super::{KINDS, external, file, inodes};
 use crate::image::model::{Id, MmState, TaskState, Tree};
+use crate::kinds::task::kind::{self as task, TaskKind};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::memory::areas;
 use crate::procfs::Proc;
@@ -428,9 +429,19 @@ fn remake(tree: &Tree, rights: &Files, force: bool) -> Result<BTreeMap<Id, Owned
     if complaints.is_empty() { Ok(made) } else { Err(RestoreError::Files(complaints)) }
 }
 
+/// Who is told of I/O (F_SETOWN_EX): with the rights of the process, as they decide whom a signal may reach (fcntl(2)).
+#[derive(Debug)]
+pub struct Owners;
+
+impl TaskKind for Owners {
+    fn make(&self, m: &mut task::Making) -> Result<(), RestoreError> {
+        restore_owners(m.stub, m.task.task.files, m.tree)
+    }
+}
+
 /// F_SETOWN_EX and F_SETSIG, for those descriptions that had them. The kernel notes who asks, and later sends the signal as
 /// he could: so it is the process with its credentials that asks.
-pub fn restore_owners(stub: &mut Stub, table: Id, tree: &Tree) -> Result<(), RestoreError> {
+fn restore_owners(stub: &mut Stub, table: Id, tree: &Tree) -> Result<(), RestoreError> {
     const F_SETOWN_EX: i32 = 15;
     const F_SETSIG: i32 = 10;
     let mut calls = Batch::new();

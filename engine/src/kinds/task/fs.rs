@@ -2,7 +2,8 @@
 
 use stasis_format::record::Fs;
 
-use crate::image::model::Id;
+use super::kind::{Making, TaskKind};
+use crate::image::model::{Id, TaskState};
 use crate::kinds::fd::inodes;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::Status;
@@ -10,8 +11,24 @@ use crate::refusal::Loss;
 use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::Stub;
 
+/// The kind.
+#[derive(Debug)]
+pub struct Directories;
+
+impl TaskKind for Directories {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        task.task.fs = capture(c, c.status)?;
+        Ok(())
+    }
+
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        let Some(fs) = m.tree.fss.get(&m.task.task.fs) else { return Ok(()) };
+        restore(m.stub, fs, m.directories)
+    }
+}
+
 /// Captures the context; returns the object it became.
-pub fn capture(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
+fn capture(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
     let pid = c.target.pid;
     let cwd = c.inode_of_link("cwd", 0).map_err(CaptureError::read("the current directory", pid))?;
     let root = c.inode_of_link("root", 0).map_err(CaptureError::read("the root directory", pid))?;
@@ -27,7 +44,7 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
 
 /// Changes root and directory, and sets the umask. `directories` are the numbers of descriptors: of the current directory,
 /// and of the root if it is not that of whoever restarts. They were opened with the rights of the process.
-pub fn restore(stub: &mut Stub, fs: &Fs, directories: &[u32]) -> Result<(), RestoreError> {
+fn restore(stub: &mut Stub, fs: &Fs, directories: &[u32]) -> Result<(), RestoreError> {
     let mut calls = Batch::new();
     calls.call("setting the umask", libc::SYS_umask, args![fs.umask]);
     if let Some(root) = directories.get(1) {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stasis_format::record::Lock;
 
-use crate::image::model::Id;
-use crate::kinds::{Capture, RestoreError};
+use super::kind::{Making, TaskKind};
+use crate::image::model::{Id, TaskState};
+use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::LockKind;
 use crate::refusal::Loss;
 use crate::sys::abi::Flock;
@@ -18,8 +19,23 @@ const FLOCK: u32 = 3;
 
 const F_OFD_SETLK: i32 = 37;
 
+/// The kind. The descriptors of the process have been captured before.
+#[derive(Debug)]
+pub struct Locks;
+
+impl TaskKind for Locks {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        task.locks = capture(c);
+        Ok(())
+    }
+
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        restore(m.stub, &m.task.locks)
+    }
+}
+
 /// Captures the locks that were seen through the descriptors of the process.
-pub fn capture(c: &mut Capture) -> Vec<Lock> {
+fn capture(c: &mut Capture) -> Vec<Lock> {
     let pid = c.target.pid;
     let mut locks: Vec<Lock> = Vec::new();
     let mut posix_of: BTreeSet<(Id, u64, u64)> = BTreeSet::new();
@@ -51,7 +67,7 @@ pub fn capture(c: &mut Capture) -> Vec<Lock> {
 }
 
 /// Takes the locks again; somebody else who has taken one meanwhile is an error that names the descriptor.
-pub fn restore(stub: &mut Stub, locks: &[Lock]) -> Result<(), RestoreError> {
+fn restore(stub: &mut Stub, locks: &[Lock]) -> Result<(), RestoreError> {
     let mut calls = Batch::new();
     for lock in locks {
         let what =

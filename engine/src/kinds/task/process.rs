@@ -4,6 +4,7 @@ use std::fs;
 
 use stasis_format::record::{Namespace, RESOURCES, Rlimit, Task};
 
+use super::kind::{Making, TaskKind};
 use super::thread;
 use crate::image::model::{TaskState, Tree, ZOMBIE};
 use crate::kinds::{Capture, CaptureError, RestoreError};
@@ -73,8 +74,58 @@ pub fn capture_zombie(tree: &mut Tree, zombie: &Zombie) -> Result<TaskState, Cap
     Ok(TaskState { id: tree.new_id(), task, ..TaskState::default() })
 }
 
-/// Captures the record of the task; the objects it refers to and its parent are filled in by the conductor.
-pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureError> {
+/// Who it is: ids, name, how it was stopped. The objects that it refers to are filled in by their kinds, its parent by the
+/// conductor.
+#[derive(Debug)]
+pub struct Identity;
+
+impl TaskKind for Identity {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        survey(c, c.status)?;
+        let mm = task.task.mm;
+        task.task = capture(c, c.status)?;
+        (task.task.mm, task.task.ppid) = (mm, c.status.ppid as u32);
+        Ok(())
+    }
+}
+
+/// Limits, namespaces, and what prctl(2) and /proc set for a process as a whole.
+#[derive(Debug)]
+pub struct Attributes;
+
+impl TaskKind for Attributes {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        task.rlimits = rlimits(c)?;
+        task.namespaces = namespaces(c)?;
+        Ok(())
+    }
+
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        restore_inside(m.stub, &m.task.task, &m.mm.mm)?;
+        restore_outside(m.stub.pid, &m.task.task, &m.mm.mm)?;
+        restore_rlimits(m.stub, &m.task.rlimits)
+    }
+}
+
+/// Who may trace it.
+#[derive(Debug)]
+pub struct Permits;
+
+impl TaskKind for Permits {
+    fn arm(&self, m: &mut Making) -> Result<(), RestoreError> {
+        if let Some(call) = dumpable(&m.mm.mm) {
+            m.stub.call(call)?;
+        }
+        // The stub let anybody trace it; the process has not.
+        let no_tracer = [libc::PR_SET_PTRACER as u64, 0, 0, 0, 0];
+        let take_back = Call::new("taking back the tracer's permit", libc::SYS_prctl, &no_tracer);
+        m.stub.call(take_back.forgiving(&[libc::EINVAL]))?;
+        Ok(())
+    }
+}
+
+/// Captures the record of the task.
+fn capture(c: &mut Capture, status: &Status) -> Result<Task, CaptureError> {
     let pid = c.target.pid;
     let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
     let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
@@ -101,10 +152,7 @@ pub fn capture(c: &mut Capture, status: &Status) -> Result<TaskState, CaptureErr
         start_time: stat.starttime,
         ..Task::default()
     };
-    let id = c.tree.new_id();
-    let rlimits = rlimits(c)?;
-    let namespaces = namespaces(c)?;
-    Ok(TaskState { id, task, rlimits, namespaces, ..TaskState::default() })
+    Ok(task)
 }
 
 fn subreaper(c: &mut Capture) -> Result<u32, CaptureError> {
@@ -160,7 +208,7 @@ fn namespaces(c: &mut Capture) -> Result<Vec<Namespace>, CaptureError> {
     Ok(list)
 }
 
-/// Raises the limits that stand in the way of building; [`restore_rlimits`] sets the right ones at the end.
+/// Raises the limits that stand in the way of building; [`Attributes`] sets the right ones at the end.
 pub fn raise_rlimits(stub: &mut Stub) -> Result<(), RestoreError> {
     use nix::sys::resource::{Resource, getrlimit};
     let raised = [
@@ -180,7 +228,7 @@ pub fn raise_rlimits(stub: &mut Stub) -> Result<(), RestoreError> {
 }
 
 /// Sets the resource limits. Raising a hard limit needs CAP_SYS_RESOURCE: without it ours is kept and said so.
-pub fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), RestoreError> {
+fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), RestoreError> {
     let mut calls = Batch::new();
     let mut set = Vec::with_capacity(limits.len());
     for limit in limits {
@@ -199,11 +247,7 @@ pub fn restore_rlimits(stub: &mut Stub, limits: &[Rlimit]) -> Result<(), Restore
 }
 
 /// Sets what the process can only set itself.
-pub fn restore_inside(
-    stub: &mut Stub,
-    task: &Task,
-    mm: &stasis_format::record::Mm,
-) -> Result<(), RestoreError> {
+fn restore_inside(stub: &mut Stub, task: &Task, mm: &stasis_format::record::Mm) -> Result<(), RestoreError> {
     let prctl = |what: &str, op: u64, value: u64| Call::new(what, libc::SYS_prctl, &[op, value, 0, 0, 0]);
     let mut calls = Vec::new();
     if task.child_subreaper != 0 {
@@ -225,7 +269,7 @@ pub fn restore_inside(
 }
 
 /// Sets what is set through /proc.
-pub fn restore_outside(pid: i32, task: &Task, mm: &stasis_format::record::Mm) -> Result<(), RestoreError> {
+fn restore_outside(pid: i32, task: &Task, mm: &stasis_format::record::Mm) -> Result<(), RestoreError> {
     let write = |name: &str, value: String| {
         let path = format!("/proc/{pid}/{name}");
         let current = fs::read_to_string(&path).unwrap_or_default();
@@ -242,7 +286,7 @@ pub fn restore_outside(pid: i32, task: &Task, mm: &stasis_format::record::Mm) ->
 }
 
 /// Dumpable is set last: changing credentials resets it, and it governs who may trace the process.
-pub fn dumpable(mm: &stasis_format::record::Mm) -> Option<Call> {
+fn dumpable(mm: &stasis_format::record::Mm) -> Option<Call> {
     (mm.dumpable <= 1).then(|| {
         Call::new("dumpable", libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, mm.dumpable.into(), 0, 0, 0])
     })

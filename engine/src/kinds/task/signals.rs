@@ -3,7 +3,8 @@
 use stasis_format::record::{Sigaction, Sigpending};
 
 use super::borrow::words;
-use crate::image::model::Id;
+use super::kind::{Making, TaskKind};
+use crate::image::model::{Id, TaskState};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::Status;
 use crate::sys::abi::Action;
@@ -16,10 +17,58 @@ const ACTION_LEN: usize = 32;
 /// Length of a kernel signal mask.
 const SIGSET_LEN: u64 = 8;
 
+/// Signal actions.
+#[derive(Debug)]
+pub struct Actions;
+
+impl TaskKind for Actions {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        task.task.sighand = capture_actions(c, c.status)?;
+        Ok(())
+    }
+
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        restore_actions(m.stub, actions(m))
+    }
+}
+
+/// The action of SIGTRAP, with which series of calls end: by itself, after all of them.
+#[derive(Debug)]
+pub struct TrapAction;
+
+impl TaskKind for TrapAction {
+    fn arm(&self, m: &mut Making) -> Result<(), RestoreError> {
+        if let Some(call) = trap_action(actions(m)) {
+            m.stub.stepped(m.stub.pid, &call)?;
+        }
+        Ok(())
+    }
+}
+
+fn actions<'t>(m: &Making<'t>) -> &'t [Sigaction] {
+    m.tree.sighands.get(&m.task.task.sighand).map_or(&[], Vec::as_slice)
+}
+
+/// Signals pending for the process.
+#[derive(Debug)]
+pub struct Pending;
+
+impl TaskKind for Pending {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        task.pending = capture_pending(c.target.pid, true)?;
+        Ok(())
+    }
+
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        let (pid, own) = (m.stub.pid, m.task.task.pid);
+        restore_pending(m.stub, pid, (own, own), &m.task.pending, true)
+    }
+}
+
 /// Captures the actions that are not the default; returns the object they became.
 ///
 /// Which signals have one is known from /proc; only those are asked for, by calls inside.
-pub fn capture_actions(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
+fn capture_actions(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
     let set = status.sig_ign | status.sig_cgt;
     let mut actions = Vec::new();
     for signo in (1..=64u32).filter(|s| set & (1 << (s - 1)) != 0) {
@@ -51,7 +100,7 @@ pub fn capture_pending(tid: i32, shared: bool) -> Result<Vec<Sigpending>, Captur
 }
 
 /// Installs the actions. SIGTRAP's comes from [`trap_action`], because the series of calls end with that signal.
-pub fn restore_actions(stub: &mut Stub, actions: &[Sigaction]) -> Result<(), RestoreError> {
+fn restore_actions(stub: &mut Stub, actions: &[Sigaction]) -> Result<(), RestoreError> {
     let mut calls = Batch::new();
     // Ours were inherited: all to the default first.
     let default = calls.put(&Action::default());
@@ -73,7 +122,7 @@ fn set_action(calls: &mut Batch, a: &Sigaction) {
 }
 
 /// The call that sets SIGTRAP's action, to be made by itself after all series.
-pub fn trap_action(actions: &[Sigaction]) -> Option<Batch> {
+fn trap_action(actions: &[Sigaction]) -> Option<Batch> {
     let action = actions.iter().find(|a| a.signo == libc::SIGTRAP as u32)?;
     let mut call = Batch::new();
     set_action(&mut call, action);

@@ -7,9 +7,10 @@ use zerocopy::IntoBytes;
 
 use super::borrow::words;
 use super::creds;
-use super::signals::capture_pending;
+use super::kind::{Making, TaskKind};
+use super::signals::{capture_pending, restore_pending};
 use crate::arch;
-use crate::image::model::ThreadState;
+use crate::image::model::{TaskState, ThreadState};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs;
 use crate::refusal::Loss;
@@ -23,8 +24,66 @@ const SS_DISABLE: u32 = 2;
 const PR_GET_TID_ADDRESS: i32 = 40;
 const PR_TASK_COMM: usize = 16;
 
+/// The threads themselves: that they are there, and their ids.
+#[derive(Debug)]
+pub struct Threads;
+
+impl TaskKind for Threads {
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        for i in 1..m.task.threads.len() {
+            let Some(old) = m.task.threads.get(i).map(|state| state.thread.tid) else { continue };
+            let new = m.stub.add_thread(old)? as u32;
+            // Where ids are exact they may still be others to us, who live in another namespace.
+            if !m.stub.exact_ids && new != old {
+                m.task.renumber_thread(i, new);
+            }
+        }
+        for state in &m.task.threads {
+            if let Some(old) = state.former_tid {
+                tell_libc(m.stub, &state.thread, old);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What each thread has: all but its registers, credentials and pending signals included.
+#[derive(Debug)]
+pub struct States;
+
+impl TaskKind for States {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        let mut answered = false;
+        for index in 0..c.target.threads.len() {
+            let mut thread = capture(c, index)?;
+            let tid = c.target.threads.get(index).map(|thread| thread.tid);
+            if let Some(answer) = c.answer.filter(|answer| Some(answer.tid) == tid) {
+                answered = arch::return_from_call(&mut thread.cpu, answer.value);
+            }
+            task.threads.push(thread);
+        }
+        match c.answer.filter(|_| !answered) {
+            Some(answer) => Err(CaptureError::NotWaiting { pid: c.target.pid, tid: answer.tid }),
+            None => Ok(()),
+        }
+    }
+
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        for (tid, state) in m.stub.tids.clone().into_iter().zip(&m.task.threads) {
+            restore(m.stub, tid, &state.thread)?;
+            if let Some(want) = m.tree.creds.get(&state.thread.creds) {
+                creds::restore(m.stub, tid, want, m.own)?;
+            }
+            restore_death_signal(m.stub, tid, &state.thread)?;
+            let own = (m.task.task.pid, state.thread.tid);
+            restore_pending(m.stub, tid, own, &state.pending, false)?;
+        }
+        Ok(())
+    }
+}
+
 /// Captures thread number `index` of the target.
-pub fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureError> {
+fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureError> {
     let Some(tid) = c.target.threads.get(index).map(|t| t.tid) else {
         return Err(CaptureError::Target(crate::tracee::target::TargetError::Died { pid: c.target.pid }));
     };
@@ -166,7 +225,7 @@ fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<(), CaptureEr
 }
 
 /// Gives a new thread everything but registers, credentials and pending signals.
-pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
+fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
     let mut calls = Batch::new();
     let comm = calls.put(&t.comm);
     calls.call("naming a thread", libc::SYS_prctl, args![libc::PR_SET_NAME, comm, 0, 0, 0]);
@@ -201,7 +260,7 @@ pub fn restore(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError
 
 /// Lets the C library know that a thread has another id than `old`, which it keeps where the kernel clears it at the
 /// thread's end (`set_tid_address`; glibc's does, musl keeps it elsewhere).
-pub fn tell_libc(stub: &Stub, t: &Thread, old: u32) {
+fn tell_libc(stub: &Stub, t: &Thread, old: u32) {
     let mut word = [0u8; 4];
     if t.clear_child_tid == 0 || vm::read_exact_at(stub.pid, t.clear_child_tid, &mut word).is_err() {
         return;
@@ -214,7 +273,7 @@ pub fn tell_libc(stub: &Stub, t: &Thread, old: u32) {
 }
 
 /// The signal at the parent's death; every change of credentials takes it away (prctl(2)), so it comes after them.
-pub fn restore_death_signal(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
+fn restore_death_signal(stub: &mut Stub, tid: i32, t: &Thread) -> Result<(), RestoreError> {
     let args = [libc::PR_SET_PDEATHSIG as u64, t.pdeath_signal.into(), 0, 0, 0];
     stub.run_in(tid, &[Call::new("death signal", libc::SYS_prctl, &args)])?;
     Ok(())

@@ -3,6 +3,8 @@
 use stasis_format::record::{Itimer, PosixTimer};
 
 use super::borrow::words;
+use super::kind::{Making, TaskKind};
+use crate::image::model::TaskState;
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs;
 use crate::sys::abi::{Itimerspec, Itimerval, Sigevent, Timespec};
@@ -15,9 +17,29 @@ const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
 /// Most timers that are made and thrown away to reach an identifier on kernels without that call.
 const MAX_TRIES: u32 = 100_000;
 
+/// The kind.
+#[derive(Debug)]
+pub struct Timers;
+
+impl TaskKind for Timers {
+    fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
+        task.itimers = capture_itimers(c)?;
+        task.posix_timers = capture_posix(c)?;
+        Ok(())
+    }
+
+    fn make(&self, m: &mut Making) -> Result<(), RestoreError> {
+        restore_posix(m.stub, &m.task.posix_timers)
+    }
+
+    fn arm(&self, m: &mut Making) -> Result<(), RestoreError> {
+        arm(m.stub, &m.task.itimers, &m.task.posix_timers)
+    }
+}
+
 /// Interval timers that are armed. A periodic one whose signal is still pending shows no time left; the kernel sets it
 /// going again when the signal is delivered.
-pub fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
+fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
     let mut timers = Vec::new();
     for which in 0..3u32 {
         let words = ask(c, "an interval timer", libc::SYS_getitimer, |out| [which.into(), out, 0, 0, 0, 0])?;
@@ -31,7 +53,7 @@ pub fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
 }
 
 /// POSIX timers.
-pub fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
+fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
     let pid = c.target.pid;
     let text = c.target.proc.read("timers").map_err(CaptureError::read("the list of timers", pid))?;
     let list = procfs::parse_timers(&text).map_err(CaptureError::parse("timers", pid))?;
@@ -72,7 +94,7 @@ fn ask(
 }
 
 /// Makes the POSIX timers with their identifiers, disarmed.
-pub fn restore_posix(stub: &mut Stub, timers: &[PosixTimer]) -> Result<(), RestoreError> {
+fn restore_posix(stub: &mut Stub, timers: &[PosixTimer]) -> Result<(), RestoreError> {
     if timers.is_empty() {
         return Ok(());
     }
@@ -134,7 +156,7 @@ pub fn disarm(stub: &mut Stub) -> Result<(), RestoreError> {
 }
 
 /// Arms all timers, as the last thing before the process runs. The leader makes the calls.
-pub fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
+fn arm(stub: &mut Stub, itimers: &[Itimer], posix: &[PosixTimer]) -> Result<(), RestoreError> {
     let mut calls = Batch::new();
     for t in itimers {
         let value = if t.value == 0 { t.interval } else { t.value };
