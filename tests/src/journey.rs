@@ -67,7 +67,7 @@ pub fn left_running(program: &str, kind: &str) -> Verdict {
 }
 
 /// The engine and the victims where every user may run them, wherever the repository lies.
-fn for_everybody() -> &'static (PathBuf, PathBuf) {
+pub fn for_everybody() -> &'static (PathBuf, PathBuf) {
     static COPIES: OnceLock<(TempDir, (PathBuf, PathBuf))> = OnceLock::new();
     let (_, paths) = COPIES.get_or_init(|| {
         let dir = host::workdir();
@@ -85,7 +85,7 @@ fn for_everybody() -> &'static (PathBuf, PathBuf) {
 }
 
 /// A command that an ordinary user runs in `dir`: `nobody` if we are root, else ourselves.
-fn as_user(program: &Path, dir: &Path) -> Command {
+pub fn as_user(program: &Path, dir: &Path) -> Command {
     let mut command = Command::new(program);
     if host::is_root() {
         command.uid(NOBODY).gid(NOBODY);

@@ -2,12 +2,17 @@
 //! given by hand, stopped processes.
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use stasis_tests::engine::{end_of, restart, restart_detached, stasis};
 use stasis_tests::program::{Program, Restored, VICTIM, send};
-use stasis_tests::{host, wait};
+use stasis_tests::{host, journey, wait};
 use tempfile::TempDir;
 
 /// The image of a victim that was killed, in a directory of its own.
@@ -42,6 +47,46 @@ fn in_the_foreground_signals_are_forwarded_and_a_death_by_signal_is_128_and_its_
     send(i32::try_from(engine.id()).expect("a pid fits"), Signal::SIGTERM);
     assert_eq!(end_of(&mut engine, "restart").code(), Some(128 + 15));
     assert!(!host::is_running(pid), "the program outlived the signal");
+}
+
+/// All threads of a program end as soon as it runs again, the first one among the first: whatever happens between our
+/// letting go of one and of the next, the restart ends as the program does.
+#[test]
+fn a_program_that_ends_at_once_ends_the_restart_with_its_status() {
+    const ROUNDS: usize = 40;
+    let (dir, image) = image_of("leaving");
+    fs::write(dir.path().join("leave"), "").expect("the file that they wait for");
+    for round in 0..ROUNDS {
+        let restarted = restart(&image, dir.path(), &[]);
+        assert_eq!(restarted.status.code(), Some(7), "round {round}: {}", restarted.stderr);
+    }
+}
+
+#[test]
+fn a_failed_restart_of_several_threads_ends_and_leaves_nobody() {
+    let (stasis, victim) = journey::for_everybody();
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let victim = victim.to_str().expect("a path of text");
+    let Ok(mut victim) = Program::victim(victim, "niced", dir.path()) else {
+        // Only root can set it up.
+        return;
+    };
+    victim.checkpoint_and_kill(&image, &[]);
+    // What it has open and the image are for the other user to open again.
+    for name in host::files_in(dir.path()) {
+        let mode = fs::Permissions::from_mode(0o666);
+        fs::set_permissions(dir.path().join(name), mode).expect("its mode can be set");
+    }
+    let mut command = journey::as_user(stasis, dir.path());
+    let command = command.arg("restart").arg(&image).process_group(0).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it can be run");
+    let group = Pid::from_raw(i32::try_from(child.id()).expect("a pid fits"));
+    assert_ne!(end_of(&mut child, "restart").code(), Some(0));
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("what it says");
+    assert!(said.contains("nice"), "it is not about the nice value: {said}");
+    assert_eq!(nix::sys::signal::killpg(group, None), Err(nix::errno::Errno::ESRCH));
 }
 
 #[test]

@@ -82,7 +82,7 @@ victims! {
 
 #[test]
 fn no_kind_of_victim_is_forgotten() {
-    /// What other tests use, in `trust.rs`, `running.rs` and the benchmark.
+    /// What other tests use, in `trust.rs`, `running.rs`, `restart.rs` and the benchmark.
     const ELSEWHERE: &[&str] = &[
         "counter",
         "tracer",
@@ -94,6 +94,8 @@ fn no_kind_of_victim_is_forgotten() {
         "vforked",
         "ballast",
         "vessel",
+        "leaving",
+        "niced",
     ];
     let output = Command::new(VICTIM).output().expect("the victim program runs");
     let listed = String::from_utf8(output.stdout).expect("names are text");

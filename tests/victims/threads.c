@@ -1,6 +1,8 @@
 /* Threads: how many, who they are, and everything the kernel keeps for each of them. */
 #include "victim.h"
+#include <grp.h>
 #include <linux/futex.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 enum { THREADS = 8, MANY = 500 };
@@ -184,6 +186,55 @@ static void *dies_holding(void *unused)
 	robust_held = true;
 	pthread_barrier_wait(&released);
 	return NULL;
+}
+
+static atomic_int staying;
+
+/* Whoever finds the file `leave` leaves; the last one ends the process, with a status of its own. */
+static void *leaver(void *none)
+{
+	while (access("leave", F_OK) == -1)
+		sched_yield();
+	if (atomic_fetch_sub(&staying, 1) == 1)
+		_exit(7);
+	return none;
+}
+
+KIND(leaving, "40 threads, the first among them, that end as soon as there is a file `leave`; the last exits with 7")
+{
+	enum { LEAVERS = 40 };
+	pthread_t thread;
+	staying = LEAVERS;
+	for (int i = 1; i < LEAVERS; i++)
+		MUST0(pthread_create(&thread, NULL, leaver, NULL));
+	say_ready();
+	pthread_exit(leaver(NULL));
+}
+
+static void *niced(void *arrived)
+{
+	MUST(setpriority(PRIO_PROCESS, 0, -5));
+	pthread_barrier_wait(arrived);
+	for (;;)
+		pause();
+}
+
+KIND(niced, "seven threads of an ordinary user with a nice value that takes a right (needs root to set up)")
+{
+	enum { NICED = 7, NOBODY = 65534 };
+	static pthread_barrier_t arrived;
+	pthread_t thread;
+	if (geteuid() != 0)
+		skip("only root can be that nice");
+	MUST0(pthread_barrier_init(&arrived, NULL, NICED));
+	for (int i = 1; i < NICED; i++)
+		MUST0(pthread_create(&thread, NULL, niced, &arrived));
+	MUST(setpriority(PRIO_PROCESS, 0, -5));
+	pthread_barrier_wait(&arrived);
+	MUST(setgroups(0, NULL));
+	MUST(setresgid(NOBODY, NOBODY, NOBODY));
+	MUST(setresuid(NOBODY, NOBODY, NOBODY));
+	ready_and_wait();
 }
 
 KIND(robust, "a thread that holds a robust mutex and dies with it after the restart; rseq still works")

@@ -6,6 +6,7 @@
 use std::io;
 
 use crate::arch;
+use crate::procfs;
 use crate::sys::abi::{Action, CloneArgs, Timespec};
 use crate::sys::process;
 use crate::sys::ptrace::{self, Regs, Stop};
@@ -378,14 +379,33 @@ impl Stub {
 
     /// Lets the process go: it is complete and runs on its own. It still ends with this guard, until that is told to
     /// [keep](Self::keep) it.
+    ///
+    /// The first thread that runs may end the process, or make it another program, before the others are let go of: then
+    /// they have ended, which is theirs to do.
     pub fn release(&self) -> Result<(), StubError> {
         let mut result = Ok(());
-        for tid in &self.tids {
-            if let Err(e) = ptrace::detach(*tid) {
-                result = Err(control("detaching")(e));
+        for tid in self.tids.iter().rev() {
+            match ptrace::detach(*tid) {
+                Err(e) if e.raw_os_error() == Some(libc::ESRCH) => self.bury(*tid),
+                Err(e) => result = Err(control("detaching")(e)),
+                Ok(()) => {}
             }
         }
         result
+    }
+
+    /// Takes note of the end of a thread that we held, without which the kernel tells nobody of the end of the process. The
+    /// status of a process that is a child of ours is kept for whoever waits for that.
+    fn bury(&self, tid: i32) {
+        let parent = || {
+            let text = std::fs::read(format!("/proc/{tid}/status")).ok()?;
+            procfs::parse_status(&text).ok().map(|status| status.ppid)
+        };
+        if tid != self.pid || parent() != Some(std::process::id() as i32) {
+            let mut any = |_| Answer::Deliver(0);
+            // Not ours (ECHILD): another thread has become this one by an execve(2).
+            let _ = stops::wait(tid, Until::End, None, &mut any);
+        }
     }
 
     /// The restart has succeeded: the process stays.
