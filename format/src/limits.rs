@@ -16,8 +16,11 @@ pub const MAX_RUNS: usize = 1024;
 /// large reads.
 pub const MAX_LOOKAHEAD: usize = 64 << 10;
 
+/// Length of one entry of the index in bytes.
+pub const INDEX_ENTRY_LEN: usize = 32;
+
 /// Entries in one INDEX record: what fits into a payload beside the record's own 24 bytes.
-pub const MAX_INDEX_ENTRIES: usize = (MAX_PAYLOAD - 24) / crate::record::INDEX_ENTRY_LEN;
+pub const MAX_INDEX_ENTRIES: usize = (MAX_PAYLOAD - 24) / INDEX_ENTRY_LEN;
 
 /// Most bytes of index that a reader with random access takes into memory: two million records.
 pub const MAX_INDEX_BYTES: u64 = 64 << 20;

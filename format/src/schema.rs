@@ -125,7 +125,7 @@ impl TailKind {
             Self::U32s => 4,
             Self::U64s => 8,
             Self::Pairs => 16,
-            Self::Index => crate::record::INDEX_ENTRY_LEN,
+            Self::Index => crate::limits::INDEX_ENTRY_LEN,
         }
     }
 }

@@ -21,7 +21,7 @@ usage: cargo xtask TASK
 
   demo    build the engine, checkpoint a running program, kill it, restart it, show it going on
   test    install what is missing and run every test
-  lint    rustfmt, clippy and the wasm build, warnings are errors
+  lint    circles of modules, rustfmt, clippy and the wasm build, warnings are errors (`lint modules`: only the first)
   bench   checkpoint and restart against a plain copy of the same bytes
   soak    what lasts too long for `test`: checkpoint and restart the same programs again and again
   serve   build the browser inspector and serve it on 127.0.0.1:8080";
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let done = step::enter_root().and_then(|()| match task.as_str() {
         "demo" => demo::run(),
         "test" => test::run(&rest),
-        "lint" => lint::run(),
+        "lint" => lint::run(&rest),
         "bench" => bench::run(&rest),
         "soak" => soak::run(&rest),
         "serve" => serve::run(),

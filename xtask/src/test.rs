@@ -45,17 +45,12 @@ fn test_command(packages: &[&str], filter: &[String]) -> std::process::Command {
     command
 }
 
-/// Where the engine with the inspector in it is put, for the tests that want one (`STASIS_VIEWER_BIN`).
-pub fn viewer() -> std::path::PathBuf {
-    step::target_dir().join("debug/stasis-viewer")
-}
-
 /// Builds the engine once more, with the inspector that was built before. In the same directory and with the same set
 /// of packages, so that only the engine itself is built twice; the second command puts the plain one back in its place.
 fn build_viewer() -> Result<()> {
     step("build the engine with the inspector in it", || {
         step::run(&mut cargo(["build", "--features", "stasis-engine/viewer"]))?;
-        std::fs::copy(step::target_dir().join("debug/stasis"), viewer())?;
+        std::fs::copy(step::target_dir().join("debug/stasis"), web::viewer())?;
         step::run(&mut cargo(["build"]))
     })
 }
@@ -67,7 +62,7 @@ fn view_test_command(filter: &[String]) -> std::process::Command {
         command.arg("built_in");
     }
     command.args(filter).env("STASIS_BIN", step::target_dir().join("debug/stasis"));
-    command.env("STASIS_VIEWER_BIN", viewer());
+    command.env("STASIS_VIEWER_BIN", web::viewer());
     command
 }
 

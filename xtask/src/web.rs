@@ -16,6 +16,11 @@ pub fn present() -> bool {
     Path::new("web/Cargo.toml").is_file()
 }
 
+/// Where the engine with the inspector in it is put, for the tests that want one (`STASIS_VIEWER_BIN`).
+pub fn viewer() -> std::path::PathBuf {
+    crate::step::target_dir().join("debug/stasis-viewer")
+}
+
 /// Builds the inspector into `dist/` with Trunk, which prints what a first load costs over the wire.
 pub fn build() -> Result<()> {
     tools::ensure_wasm_target()?;
@@ -44,7 +49,7 @@ pub fn test(tally: &mut Tally, filter: &[String]) -> Result<()> {
     node.env("STASIS_FAMILY", std::path::absolute(family)?);
     node.arg("e2e.mjs").args(filter).current_dir(TESTS).env("STASIS_BIG", std::path::absolute(&big)?);
     node.env("STASIS_BIN", std::path::absolute(crate::step::target_dir().join("debug/stasis"))?);
-    let viewer = crate::test::viewer();
+    let viewer = viewer();
     if viewer.is_file() {
         node.env("STASIS_VIEWER_BIN", std::path::absolute(viewer)?);
     }

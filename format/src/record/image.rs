@@ -8,8 +8,7 @@ pub const ARCHES: &[(u64, &str)] = &[(62, "x86_64"), (183, "aarch64"), (243, "ri
 /// Flags of [`Image`].
 pub const IMAGE_FLAGS: &[(u64, &str)] = &[(1, "EMBED_FILES"), (2, "LEFT_RUNNING"), (4, "WARNINGS")];
 
-/// Length of one [`IndexEntry`] in bytes.
-pub const INDEX_ENTRY_LEN: usize = 32;
+pub use crate::limits::INDEX_ENTRY_LEN;
 
 /// One entry of an [`Index`] record's tail: a record of the image and where it stands.
 #[binrw::binrw]
