@@ -96,6 +96,7 @@ types:
             311: rev2_signalfd
             312: rev2_pidfd
             314: rev2_socket
+            341: rev2_socket_option
             313: rev2_external
             305: rev2_lock
             401: rev2_sighand
@@ -1189,6 +1190,26 @@ types:
       - id: size
         type: u8
         doc: "Bytes of contents."
+      - id: xxh3
+        type: u8
+  rev2_socket_option:
+    doc: "An option of a socket that is not as in one just made."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: level
+        type: u4
+        doc: "Level."
+      - id: name
+        type: u4
+        doc: "Number of the option."
+      - id: value
+        size: tail_len
+        doc: "Its value, as getsockopt(2) tells it; the instructions of a filter."
+      - id: padding
+        size: (8 - tail_len % 8) % 8
       - id: xxh3
         type: u8
   rev2_external:

@@ -164,7 +164,7 @@ impl Tree {
     }
 
     /// The records of kind `T` that belong to an object.
-    pub fn parts_of<T: InBody + 'static>(&self, id: Id) -> impl Iterator<Item = &T> {
+    pub fn parts_of<T: InBody + 'static>(&self, id: Id) -> impl Iterator<Item = &T> + Clone {
         self.objects.get(&id).into_iter().flat_map(|object| &object.parts).filter_map(T::of)
     }
 
@@ -172,6 +172,13 @@ impl Tree {
     pub fn set_parts<T: InBody>(&mut self, id: Id, parts: impl IntoIterator<Item = T>) {
         if let Some(object) = self.objects.get_mut(&id) {
             object.parts = parts.into_iter().map(Into::into).collect();
+        }
+    }
+
+    /// Says what else belongs to an object, beside what does so already.
+    pub fn add_parts<T: Into<Body>>(&mut self, id: Id, parts: impl IntoIterator<Item = T>) {
+        if let Some(object) = self.objects.get_mut(&id) {
+            object.parts.extend(parts.into_iter().map(Into::into));
         }
     }
 

@@ -8,6 +8,10 @@ use libc::{c_int, c_void, socklen_t};
 
 /// `SO_PEEK_OFF`, socket(7).
 const SO_PEEK_OFF: c_int = 42;
+/// asm-generic/socket.h.
+const SO_ATTACH_REUSEPORT_CBPF: c_int = 51;
+/// Length of a `struct sock_filter`.
+const INSTRUCTION: usize = 8;
 /// Room for control messages: credentials, a security label and 253 descriptors (SCM_MAX_FD).
 const CONTROL: usize = 2048;
 
@@ -41,6 +45,70 @@ pub fn option(fd: &OwnedFd, name: c_int) -> io::Result<i32> {
 /// Sets such an option.
 pub fn set_option(fd: &OwnedFd, name: c_int, value: i32) -> io::Result<()> {
     set(fd, name, &value)
+}
+
+/// The bytes of an option of any level; `most` is the length of its longest value.
+pub fn bytes_of(fd: &OwnedFd, level: c_int, name: c_int, most: usize) -> io::Result<Vec<u8>> {
+    let mut value = vec![0u8; most];
+    let mut len = most as socklen_t;
+    let at = value.as_mut_ptr().cast::<c_void>();
+    // SAFETY: `value` is live and as long as said.
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, at, &mut len) } as isize)?;
+    value.truncate(len as usize);
+    Ok(value)
+}
+
+/// Sets an option of any level.
+pub fn set_bytes(fd: &OwnedFd, level: c_int, name: c_int, value: &[u8]) -> io::Result<()> {
+    let (at, len) = (value.as_ptr().cast::<c_void>(), value.len() as socklen_t);
+    if level == libc::SOL_SOCKET && [libc::SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF].contains(&name) {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    // SAFETY: `value` is live and as long as said; the options that take a pointer inside of it were refused.
+    let ret = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, at, len) };
+    check(ret as isize).map(drop)
+}
+
+/// The instructions of its filter, `struct sock_filter` of linux/filter.h one after the other; nothing without one.
+///
+/// # Errors
+/// `EACCES` for a program of eBPF, which the kernel does not tell (net/core/filter.c, sk_get_filter()).
+pub fn filter(fd: &OwnedFd) -> io::Result<Vec<u8>> {
+    /// BPF_MAXINSNS of linux/bpf_common.h.
+    const MOST: usize = 4096;
+    let mut instructions = vec![0u8; MOST * INSTRUCTION];
+    // This one option counts instructions, not bytes.
+    let mut count = MOST as socklen_t;
+    let at = instructions.as_mut_ptr().cast::<c_void>();
+    // SAFETY: there is room for as many instructions as said.
+    let ret =
+        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_GET_FILTER, at, &mut count) };
+    check(ret as isize)?;
+    instructions.truncate(count as usize * INSTRUCTION);
+    Ok(instructions)
+}
+
+/// Gives it a filter, as [`filter`] tells it.
+pub fn set_filter(fd: &OwnedFd, instructions: &[u8]) -> io::Result<()> {
+    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+    let len = u16::try_from(instructions.len() / INSTRUCTION).map_err(|_| invalid())?;
+    // In memory of our own that is aligned as the structure is.
+    let mut aligned: Vec<u64> = instructions
+        .chunks_exact(INSTRUCTION)
+        .filter_map(|i| i.try_into().ok())
+        .map(u64::from_ne_bytes)
+        .collect();
+    let program = libc::sock_fprog { len, filter: aligned.as_mut_ptr().cast() };
+    set(fd, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// A socket that is neither bound nor connected.
+pub fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: only numbers are passed.
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+    check(fd as isize)?;
+    // SAFETY: it was made just now.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// An option that is a time (SO_RCVTIMEO, SO_SNDTIMEO), in nanoseconds; 0 is none.
@@ -191,15 +259,6 @@ pub fn pair(kind: i32, protocol: i32) -> io::Result<(OwnedFd, OwnedFd)> {
     check(ret as isize)?;
     // SAFETY: both were made just now.
     Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
-}
-
-/// A socket of AF_UNIX that is connected with nothing.
-pub fn single(kind: i32, protocol: i32) -> io::Result<OwnedFd> {
-    // SAFETY: only numbers are passed.
-    let fd = unsafe { libc::socket(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, protocol) };
-    check(fd as isize)?;
-    // SAFETY: it was made just now.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Shuts one direction or both down (shutdown(2)).

@@ -1,7 +1,7 @@
 //! Objects behind descriptors that have no file: pipes and the anonymous inodes.
 
 use crate::record::{CLOCKS, EXTERNAL_KINDS};
-use crate::show::{brief, escape, flags, named, nanos, signals, tail_of};
+use crate::show::{brief, escape, flags, hex, named, nanos, signals, tail_of};
 
 /// EPOLL* of epoll_ctl(2).
 pub const EPOLL_EVENTS: &[(u64, &str)] = &[
@@ -42,6 +42,49 @@ pub const SHUTDOWN: &[(u64, &str)] = &[(1, "RCV_SHUTDOWN"), (2, "SEND_SHUTDOWN")
 
 /// Bits of [`Socket::flags`]: options of socket(7) and unix(7) that are set.
 pub const SOCKET_FLAGS: &[(u64, &str)] = &[(1, "SO_PASSCRED"), (2, "SO_PASSSEC"), (4, "SO_BROADCAST")];
+
+/// Options of level SOL_SOCKET that a [`SocketOption`] can hold (asm-generic/socket.h).
+pub const SOL_SOCKET_OPTIONS: &[(u64, &str)] = &[
+    (2, "SO_REUSEADDR"),
+    (5, "SO_DONTROUTE"),
+    (9, "SO_KEEPALIVE"),
+    (10, "SO_OOBINLINE"),
+    (11, "SO_NO_CHECK"),
+    (12, "SO_PRIORITY"),
+    (13, "SO_LINGER"),
+    (15, "SO_REUSEPORT"),
+    (25, "SO_BINDTODEVICE"),
+    (26, "SO_ATTACH_FILTER"),
+    (29, "SO_TIMESTAMP"),
+    (35, "SO_TIMESTAMPNS"),
+    (36, "SO_MARK"),
+    (37, "SO_TIMESTAMPING"),
+    (40, "SO_RXQ_OVFL"),
+    (41, "SO_WIFI_STATUS"),
+    (42, "SO_PEEK_OFF"),
+    (43, "SO_NOFCS"),
+    (44, "SO_LOCK_FILTER"),
+    (45, "SO_SELECT_ERR_QUEUE"),
+    (46, "SO_BUSY_POLL"),
+    (47, "SO_MAX_PACING_RATE"),
+    (60, "SO_ZEROCOPY"),
+    (61, "SO_TXTIME"),
+    (63, "SO_TIMESTAMP_NEW"),
+    (64, "SO_TIMESTAMPNS_NEW"),
+    (65, "SO_TIMESTAMPING_NEW"),
+    (69, "SO_PREFER_BUSY_POLL"),
+    (70, "SO_BUSY_POLL_BUDGET"),
+    (72, "SO_BUF_LOCK"),
+    (73, "SO_RESERVE_MEM"),
+    (74, "SO_TXREHASH"),
+    (75, "SO_RCVMARK"),
+    (76, "SO_PASSPIDFD"),
+    (82, "SO_RCVPRIORITY"),
+    (83, "SO_PASSRIGHTS"),
+];
+
+/// SOL_SOCKET.
+const SOL_SOCKET: u32 = 1;
 
 records! {
     /// A pipe or FIFO; EXTENTs hold what was in it. Of a pipe with PACKETS (O_DIRECT, pipe(2)) that is each packet behind
@@ -160,6 +203,23 @@ records! {
         let with = if socket.peer == 0 { String::new() } else { format!(" with #{}", socket.peer) };
         let state = named(socket.state, SOCKET_STATES);
         format!("{family} {}, {state}{with}, {} in it", tail_of(socket.socktype, SOCKET_TYPES), brief(socket.size))
+    }
+
+    /// An option of a socket that is not as in one just made.
+    SocketOption = 341 "SOCKET_OPTION", tail value: Bytes "Its value, as getsockopt(2) tells it; the instructions of a filter.", of Socket {
+        /// Level.
+        level: u32 => Dec,
+        /// Number of the option.
+        name: u32 => Dec,
+    } words(option) {
+        let name = match option.level {
+            SOL_SOCKET => named(option.name, SOL_SOCKET_OPTIONS),
+            level => format!("option {} of level {level}", option.name),
+        };
+        match option.value.as_slice().try_into() {
+            Ok(number) => format!("{name} is {}", i32::from_le_bytes(number)),
+            Err(_) => format!("{name} is {}", hex(&option.value)),
+        }
     }
 
     /// The other end lies outside the tree; it is taken from the process that restarts the image.

@@ -79,7 +79,7 @@ bodies! {
     Task, Thread, Creds, Rlimit, Namespace, Fs,
     CpuX86_64,
     Mm, Vma, MmContext, Extent, Guard,
-    FileTable, Fd, File, Inode, InodeIdentity, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, Socket, External, Lock,
+    FileTable, Fd, File, Inode, InodeIdentity, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, Socket, SocketOption, External, Lock,
     Sighand, Sigaction, Sigpending,
     Itimer, PosixTimer,
     Index, IndexEnd,

@@ -3,6 +3,7 @@
 //! * [`kind`]: the contract. [`KINDS`]: the registry, the only list of kinds.
 //! * [`table`]: the table of descriptors of a process, which walks the registry. [`descriptions`]: open file descriptions,
 //!   each once, whoever has it.
+//! * [`sockopts`]: what sockets of all families have in common.
 //! * [`inodes`]: which file something is. [`stream`]: contents of pipes and sockets.
 
 pub mod descriptions;
@@ -16,6 +17,7 @@ pub mod pidfd;
 pub mod pipe;
 pub mod signalfd;
 pub mod socket;
+pub mod sockopts;
 pub mod stream;
 pub mod table;
 pub mod timerfd;

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 
-use stasis_format::record::{File, Socket as Record};
+use stasis_format::record::{File, InBody as _, Socket as Record, SocketOption};
 
 use super::descriptions::{Open, Sight};
 use super::external;
 use super::kind::{Captured, FdKind, FdMaker, Judging, Making, Placed, Settling};
+use super::sockopts::{self, Opt, When};
 use super::stream::{Stream, framed};
-use crate::image::model::Id;
+use crate::image::model::{Id, Tree};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs;
 use crate::refusal::Loss;
@@ -32,8 +33,8 @@ const DISCONNECTED: u32 = 2;
 const RCV_SHUTDOWN: u32 = 1;
 const SEND_SHUTDOWN: u32 = 2;
 
-/// Bits of [`Record::flags`] and the options that they stand for.
-const OPTIONS: &[(u32, i32)] = &[(1, libc::SO_PASSCRED), (2, libc::SO_PASSSEC), (4, libc::SO_BROADCAST)];
+/// Options that they have.
+const TABLES: &[&[Opt]] = &[sockopts::SOL_SOCKET];
 
 const HINT: &str = "close the connection before the checkpoint";
 
@@ -52,7 +53,12 @@ impl FdKind for Socket {
 
     fn capture(&self, c: &mut Capture, open: &Open) -> Result<Option<Captured>, CaptureError> {
         let tree = &mut *c.tree;
-        match c.met.try_object(open, || look(open).map(|record| tree.add(record))) {
+        let note = |(record, options): (Record, Vec<SocketOption>)| {
+            let id = tree.add(record);
+            tree.add_parts(id, options);
+            id
+        };
+        match c.met.try_object(open, || look(open).map(note)) {
             Ok(object) => Ok(Some(Captured { kind: SOCKET, object })),
             Err(_) if open.fd <= 2 => Ok(Some(external::describe(c.tree, external::SOCKET, &open.link))),
             Err(why) => {
@@ -71,33 +77,25 @@ impl FdKind for Socket {
     }
 }
 
-/// The record of a socket; or why sockets like it are not carried over.
-fn look(open: &Open) -> Result<Record, String> {
+/// The record of a socket and its options; or why sockets like it are not carried over.
+fn look(open: &Open) -> Result<(Record, Vec<SocketOption>), String> {
     let unreadable = |error: io::Error| format!("this socket cannot be looked at ({error})");
-    let option = |name| socket::option(&open.dup, name).map_err(unreadable);
-    if option(libc::SO_DOMAIN)? != libc::AF_UNIX || option(libc::SO_ACCEPTCONN)? != 0 {
+    let record = sockopts::look(&open.dup).map_err(unreadable)?;
+    let listens = socket::option(&open.dup, libc::SO_ACCEPTCONN).map_err(unreadable)? != 0;
+    if record.family != libc::AF_UNIX as u32 || listens {
         return Err("only sockets of a socketpair(2) are carried over yet".into());
     }
     if socket::is_named(&open.dup).map_err(unreadable)? {
         return Err("sockets with an address are not carried over yet".into());
     }
-    let mut flags = 0;
-    for (bit, name) in OPTIONS {
-        flags |= if option(*name)? != 0 { *bit } else { 0 };
-    }
-    let timeout = |name| socket::timeout(&open.dup, name).map_err(unreadable);
-    Ok(Record {
-        family: libc::AF_UNIX as u32,
-        socktype: option(libc::SO_TYPE)? as u32,
-        protocol: option(libc::SO_PROTOCOL)? as u32,
-        sndbuf: option(libc::SO_SNDBUF)? as u32,
-        rcvbuf: option(libc::SO_RCVBUF)? as u32,
-        rcvlowat: option(libc::SO_RCVLOWAT)? as u32,
-        flags,
-        rcvtimeo: timeout(libc::SO_RCVTIMEO)?,
-        sndtimeo: timeout(libc::SO_SNDTIMEO)?,
-        ..Record::default()
-    })
+    let fresh = fresh(&record).map_err(unreadable)?;
+    let options = sockopts::options(&open.dup, &fresh, TABLES)?;
+    Ok((record, options))
+}
+
+/// A socket of the same kind just made.
+fn fresh(record: &Record) -> io::Result<OwnedFd> {
+    socket::socket(libc::AF_UNIX, record.socktype as i32, record.protocol as i32)
 }
 
 fn inode_of(sight: &Sight) -> u32 {
@@ -196,8 +194,17 @@ struct Maker {
 impl FdMaker for Maker {
     fn judge(&self, j: &Judging, _: Id, file: &File) -> Option<String> {
         let record: &Record = j.tree.object(file.object)?;
-        (record.family != libc::AF_UNIX as u32)
-            .then(|| format!("the image has a socket of family {}, which is not known here", record.family))
+        if record.family != libc::AF_UNIX as u32 {
+            return Some(format!(
+                "the image has a socket of family {}, which is not known here",
+                record.family
+            ));
+        }
+        let of_socket = |why: String| format!("the image has a socket, and {why}");
+        match fresh(record) {
+            Ok(fresh) => sockopts::judge(&fresh, j.tree.parts_of(file.object), TABLES).map(of_socket),
+            Err(error) => Some(of_socket(format!("none like it can be made here ({error})"))),
+        }
     }
 
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
@@ -206,7 +213,8 @@ impl FdMaker for Maker {
             Some(own) => own,
             None => self.make(m, file.object, record)?,
         };
-        set_options(&own, record).map_err(failed("options"))?;
+        sockopts::set_common(&own, record, When::Made).map_err(failed("options"))?;
+        set_options(&own, m.tree, file.object, When::Made)?;
         let nonblock = file.flags as i32 & (libc::O_NONBLOCK | libc::O_ASYNC);
         let wanted = nix::fcntl::OFlag::from_bits_truncate(nonblock);
         nix::fcntl::fcntl(&own, nix::fcntl::FcntlArg::F_SETFL(wanted))
@@ -219,9 +227,8 @@ impl FdMaker for Maker {
         self.gone.clear();
         let Some(record) = p.tree.object::<Record>(file.object) else { return Ok(()) };
         let fd = p.fd(id)?;
-        // The kernel doubles what is set (socket(7)).
-        set_buffer(&fd, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, u64::from(record.sndbuf / 2));
-        set_buffer(&fd, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, u64::from(record.rcvbuf / 2));
+        sockopts::set_common(&fd, record, When::Filled).map_err(failed("options"))?;
+        set_options(&fd, p.tree, file.object, When::Filled)?;
         for (bit, how) in [(RCV_SHUTDOWN, libc::SHUT_RD), (SEND_SHUTDOWN, libc::SHUT_WR)] {
             if record.shutdown & bit != 0 && record.state == CONNECTED {
                 socket::shutdown(&fd, how).map_err(RestoreError::io("shutting down a socket"))?;
@@ -236,7 +243,7 @@ impl Maker {
     fn make(&mut self, m: &mut Making, id: Id, record: &Record) -> Result<OwnedFd, RestoreError> {
         let (kind, protocol) = (record.socktype as i32, record.protocol as i32);
         if record.state == UNCONNECTED {
-            return socket::single(kind, protocol).map_err(failed("socket"));
+            return socket::socket(libc::AF_UNIX, kind, protocol).map_err(failed("socket"));
         }
         let (own, peer) = socket::pair(kind, protocol).map_err(failed("socketpair"))?;
         fill(m, id, record, &own, &peer)?;
@@ -258,7 +265,7 @@ fn fill(m: &mut Making, id: Id, record: &Record, own: &OwnedFd, peer: &OwnedFd) 
         return Ok(());
     }
     // Room for all of it, however the program has set its buffers since.
-    set_buffer(peer, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, record.size.saturating_mul(2));
+    sockopts::set_buffer(peer, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, record.size.saturating_mul(2));
     let duplicate = |fd: &OwnedFd| fd.try_clone().map_err(RestoreError::io("duplicating a socket"));
     let packets = record.socktype != libc::SOCK_STREAM as u32;
     m.streams.insert(id, Stream::new(duplicate(own)?, duplicate(peer)?, record.size, packets, true));
@@ -269,23 +276,8 @@ fn failed(what: &str) -> impl FnOnce(io::Error) -> RestoreError {
     RestoreError::io(format!("making a socket again ({what})"))
 }
 
-/// Sets a buffer's size by the privileged option, which knows no limit, or by the ordinary one. Too small a buffer only
-/// makes the program wait sooner.
-fn set_buffer(fd: &OwnedFd, force: i32, plain: i32, bytes: u64) {
-    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-    if socket::set_option(fd, force, bytes).is_err() {
-        let _ = socket::set_option(fd, plain, bytes);
-    }
-}
-
-fn set_options(fd: &OwnedFd, record: &Record) -> io::Result<()> {
-    socket::set_timeout(fd, libc::SO_RCVTIMEO, record.rcvtimeo)?;
-    socket::set_timeout(fd, libc::SO_SNDTIMEO, record.sndtimeo)?;
-    if record.rcvlowat > 1 {
-        socket::set_option(fd, libc::SO_RCVLOWAT, record.rcvlowat as i32)?;
-    }
-    OPTIONS
-        .iter()
-        .filter(|(bit, _)| record.flags & bit != 0)
-        .try_for_each(|(_, name)| socket::set_option(fd, *name, 1))
+fn set_options(fd: &OwnedFd, tree: &Tree, id: Id, now: When) -> Result<(), RestoreError> {
+    let options = tree.objects.get(&id).into_iter().flat_map(|object| &object.parts);
+    sockopts::set(fd, options.filter_map(SocketOption::of), TABLES, now)
+        .map_err(|(label, source)| failed(&label)(source))
 }
