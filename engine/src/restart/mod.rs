@@ -21,9 +21,11 @@ use std::path::PathBuf;
 use stasis_format::encoding::Encoding;
 use stasis_format::error::ReadError;
 use stasis_format::extent::ExtentHead;
+use stasis_format::header::Kind;
 use stasis_format::parser::Event;
 use stasis_format::reader::{Reader, decode_extent};
 use stasis_format::record::{Body, Creds};
+use stasis_format::show::hex;
 
 use crate::arch;
 use crate::checkpoint::uuid;
@@ -91,6 +93,9 @@ pub enum Error {
     /// The image is of revision 1, which holds no process.
     #[error("this is an image of revision {0}, which holds a name but no process to restart")]
     Revision(u16),
+    /// State stands behind page contents, as the format allows.
+    #[error("the {0} record at offset {1:#x} stands behind page contents, where no state is read yet")]
+    Late(Kind, u64),
     /// The host is not what the image needs.
     #[error("{0}")]
     Host(String),
@@ -298,6 +303,12 @@ fn read_metadata<R: Read>(reader: &mut Reader<R>) -> Result<(Tree, Option<Extent
 
 /// Whether this processor and kernel can take the image.
 fn check_host(tree: &Tree) -> Result<(), Error> {
+    if tree.image.has_base() {
+        return Err(Error::Host(format!(
+            "the image holds only what differs from the image {}, and cannot be restarted without it yet",
+            hex(&tree.image.base)
+        )));
+    }
     if tree.image.arch != arch::ELF_MACHINE {
         return Err(Error::Host(format!(
             "the image was taken on a processor of ELF machine {}, this one is {}",
@@ -399,6 +410,9 @@ fn fill<R: Read>(
         }
         match reader.next_event()? {
             Some(Event::Extent(extent)) => next = Some(extent),
+            Some(Event::Record(record)) if !matches!(record.body, Body::Index(_) | Body::IndexEnd(_)) => {
+                return Err(Error::Late(record.body.kind(), record.offset));
+            }
             Some(_) => {}
             None => return Ok(()),
         }

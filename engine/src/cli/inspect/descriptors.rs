@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use stasis_engine::image::model::{TaskState, Tree};
+use stasis_engine::image::model::{Object, TaskState, Tree};
 use stasis_format::record::{Body, File, RecordBody as _, file_kind};
 use stasis_format::schema::Role;
 use stasis_format::sharing::Sharing;
@@ -82,7 +82,14 @@ fn target(tree: &Tree, file: &File) -> String {
         return inode.words();
     }
     let id = file.object;
-    let Some(object) = tree.objects.get(&id) else { return "?".into() };
+    match tree.objects.get(&id) {
+        Some(object) => words(tree, id, object),
+        None => "?".into(),
+    }
+}
+
+/// What an object is called and holds, and what belongs to it.
+pub fn words(tree: &Tree, id: u32, object: &Object) -> String {
     let mut words = vec![named(tree, id, &object.body)];
     words.extend(Some(object.body.words()).filter(|words| !words.is_empty()));
     let parts = object.parts.iter().map(Body::words).take(MOST_PARTS).collect::<Vec<_>>().join(", ");

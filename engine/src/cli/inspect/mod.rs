@@ -5,6 +5,7 @@ mod descriptors;
 mod family;
 mod load;
 mod memory;
+mod others;
 mod process;
 mod signals;
 
@@ -53,6 +54,7 @@ pub fn show(out: &mut impl Write, style: Style, name: &str, image: &Loaded) -> i
         )?;
         family::show(out, style, tree, &sharing)?;
     }
+    others::of_tree(out, style, tree)?;
     for (_, task) in family::in_order(tree) {
         writeln!(out, "\n{}", title(style, task))?;
         process::show(out, style, tree, task, &sharing)?;
@@ -64,6 +66,7 @@ pub fn show(out: &mut impl Write, style: Style, name: &str, image: &Loaded) -> i
         descriptors::show(out, style, tree, task, &sharing)?;
         signals::show(out, style, tree, task)?;
         signals::timers(out, style, task)?;
+        others::of_task(out, style, task)?;
     }
     Ok(())
 }

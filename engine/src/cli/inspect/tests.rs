@@ -3,7 +3,7 @@
 use stasis_engine::image::model::{MmState, Object, TaskState, ThreadState, Tree};
 use stasis_format::head::{Head, KernelVersion};
 use stasis_format::parser::Totals;
-use stasis_format::record::{Fd, File, Inode, Pipe, Task, Thread, Vma};
+use stasis_format::record::{Fd, File, Inode, InodeIdentity, Itimer, Pipe, Rlimit, Task, Thread, Vma};
 
 use super::{Loaded, show};
 use crate::cli::style::Style;
@@ -71,8 +71,12 @@ fn family() -> Tree {
 }
 
 fn shown() -> String {
+    shown_of(family())
+}
+
+fn shown_of(tree: Tree) -> String {
     let head = Head::new(2, KernelVersion { major: 6, minor: 18, patch: 44 }, 0);
-    let image = Loaded { head, tree: family(), totals: Totals::default() };
+    let image = Loaded { head, tree, totals: Totals::default() };
     let mut out = Vec::new();
     show(&mut out, Style::plain(), "a.stasis", &image).unwrap();
     String::from_utf8(out).unwrap()
@@ -121,4 +125,17 @@ fn a_zombie_has_no_tables() {
     let text = shown();
     let last = text.split("process 43 gone").last().unwrap();
     assert!(last.contains("family") && !last.contains("thread") && !last.contains("descriptor"), "{last}");
+}
+
+#[test]
+fn state_of_a_kind_that_the_listing_does_not_know_has_a_line() {
+    let mut tree = family();
+    tree.tasks[0].parts.push(Itimer { which: 2, value: 1_000_000_000, ..Itimer::default() }.into());
+    tree.parts.push(Rlimit { resource: 7, ..Rlimit::default() }.into());
+    tree.parts.push(InodeIdentity { inode: SHARED, ..InodeIdentity::default() }.into());
+    let text = shown_of(tree);
+    let has = |words: &str| assert!(text.contains(words), "{words} is missing in:\n{text}");
+    has("  besides\n    itimer  ITIMER_PROF 1 s\n");
+    has("  of all of them\n    rlimit  RLIMIT_NOFILE\n");
+    assert!(!text.contains("identity"), "{text}");
 }
