@@ -304,6 +304,19 @@ await test("findings are walked by key and filtered, and are one stop of the tab
   await page.locator(".finding.error").first().waitFor({ state: "detached" });
 }, { only: "folder" });
 
+await test("head, processes and end are on the first screen of either revision", async (page) => {
+  for (const path of [join(process.env.STASIS_FAMILY, "family.img"), join(process.env.STASIS_FAMILY, "many.img"), example("shell"), conformance("valid")]) {
+    await open(page, path);
+    await settle(page);
+    for (const name of ["HEAD", "TASK", "TAIL"]) {
+      const row = page.locator(".node b", { hasText: new RegExp(`^${name}$`) }).first();
+      await row.waitFor();
+      const box = await row.boundingBox();
+      assert.ok(box.y + box.height <= 768, `${name} of ${path} lies at ${box.y}`);
+    }
+  }
+}, { size: { width: 1366, height: 768 }, only: "folder" });
+
 await test("every column is there and under its heading on every screen, and panes are dragged and stay so", async (page) => {
   await open(page, example("shell"));
   await settle(page);
@@ -518,6 +531,7 @@ await test("the strip of memory zooms and moves, with buttons, wheel and keys", 
 
 await test("Back leads to where one jumped from, and forth again", async (page) => {
   await open(page, example("shell"));
+  await page.locator(".node", { hasText: "TASK" }).locator(".fold").click();
   await page.locator(".node", { hasText: "THREAD" }).first().click();
   await page.locator("#record-name", { hasText: "THREAD" }).waitFor();
   const thread = page.url();
@@ -621,7 +635,9 @@ if (relatives) {
     await page.locator(".hit", { hasText: "4242 sort: [heap]" }).click();
     await page.locator(".hex-pane h2", { hasText: "Memory of 4242 sort" }).waitFor();
     await page.getByRole("tab", { name: "Record" }).click();
-    await page.locator(".node", { hasText: "PIPE" }).first().click();
+    // What is not a process is one row until it is unfolded.
+    await page.locator(".node", { hasText: "1 PIPE" }).locator(".fold").click();
+    await page.locator(".node b", { hasText: /^PIPE$/ }).click();
     await page.locator(".holders", { hasText: "4241 cat fd 1, 4242 sort fd 0" }).waitFor();
   });
 

@@ -53,8 +53,23 @@ impl<S: ReadAt + Clone> Desk<S> {
         kernel: Option<String>,
         extents: usize,
     ) -> Result<Opened, String> {
+        self.open_telling(source, name, kernel, extents, &mut |_, _| {})
+    }
+
+    /// The same; `tell` hears how many bytes of how many are read or stepped over.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn open_telling(
+        &mut self,
+        source: S,
+        name: String,
+        kernel: Option<String>,
+        extents: usize,
+        tell: &mut dyn FnMut(u64, u64),
+    ) -> Result<Opened, String> {
         self.close();
-        let session = Session::open_with(source, name, kernel, extents)?;
+        let session = Session::open_telling(source, name, kernel, extents, tell)?;
         let opened = session.opened()?;
         self.check = session.check();
         self.session = Some(session);

@@ -158,6 +158,11 @@ pub enum Reply {
     /// The worker listens.
     Ready,
     Opened(Box<Opened>),
+    /// Bytes read so far of what is being opened.
+    Opening {
+        done: u64,
+        total: u64,
+    },
     Judged(Verdict),
     /// Extents looked at so far; the verdict at the end.
     Checking {

@@ -15,6 +15,9 @@ use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 const FEW: usize = 16;
 const MANY: usize = 2048;
 
+/// Milliseconds between two words on how far an opening is.
+const TELL_MS: f64 = 200.0;
+
 /// Listens for questions.
 pub fn start() {
     std::panic::set_hook(Box::new(|info| {
@@ -41,7 +44,16 @@ pub fn start() {
                 }
                 let opened = source.and_then(|source| {
                     let extents = if source.is_far() { FEW } else { MANY };
-                    desk.borrow_mut().open_with(source, name, kernel, extents)
+                    // The page hears of it though the worker is busy.
+                    let mut last = start;
+                    let mut tell = |done, total| {
+                        let now = js_sys::Date::now();
+                        if now - last > TELL_MS {
+                            last = now;
+                            send(&Reply::Opening { done, total }, None);
+                        }
+                    };
+                    desk.borrow_mut().open_telling(source, name, kernel, extents, &mut tell)
                 });
                 match opened {
                     Ok(mut opened) => {

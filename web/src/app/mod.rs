@@ -194,6 +194,13 @@ impl App {
                 resize(&panes);
                 remember("stasis-panes", serde_json::to_string(&panes).ok().as_deref());
             }
+            Command::NewWorker => {
+                if let Some(worker) = self.worker.take() {
+                    worker.set_onmessage(None);
+                    worker.terminate();
+                }
+                self.waiting.clear();
+            }
             Command::Title(name) => {
                 if let Some(page) = window().and_then(|window| window.document()) {
                     page.set_title(&format!("{name} – Stasis inspector"));

@@ -2,8 +2,8 @@
 
 use super::link::{Chosen, Message};
 use super::link::{Link, act, chosen, typed};
-use crate::state::State;
 use crate::state::gallery::{self, Example};
+use crate::state::{State, image};
 use crate::text;
 use yew::{Html, classes, html};
 
@@ -30,7 +30,7 @@ pub fn view(state: &State, link: &Link) -> Html {
                         { if state.gallery.open { "Hide examples" } else { "Try an example" } }
                     </button>
                 </div>
-                <p class="quiet opening">{ state.image.opening.as_ref().map_or_else(String::new, |name| format!("Opening {name} …")) }</p>
+                { state.image.opening.as_ref().map(|name| opening(state, name, link)).unwrap_or_default() }
                 <p class="quiet">{ recent(state) }</p>
             </section>
             <div class="below">
@@ -41,6 +41,20 @@ pub fn view(state: &State, link: &Link) -> Html {
                 } } }
             </div>
         </main>
+    }
+}
+
+/// What is being opened, and how far it is.
+fn opening(state: &State, name: &str, link: &Link) -> Html {
+    let progress = state.image.read.map(|(done, total)| {
+        html! { <>
+            <progress value={done.to_string()} max={total.max(1).to_string()} aria-label="Opening"></progress>
+            <span class="quiet">{ format!("{} of {}", text::size(done), text::size(total)) }</span>
+        </> }
+    });
+    html! {
+        <p class="row opening"><span>{ format!("Opening {name} …") }</span>{ progress.unwrap_or_default() }
+            <button class="small" onclick={act(link, image::Action::Stop)}>{ "Stop" }</button></p>
     }
 }
 

@@ -83,7 +83,7 @@ fn row(row: &Row, selected: bool, link: &Link) -> Html {
             onclick={act(link, record::Action::GoTo(row.offset))}>
             <span class="fold" onclick={fold} aria-hidden="true">{ match row.open { None => "", Some(_) if open => "▾", Some(_) => "▸" } }</span>
             <b>{ &row.name }</b>
-            <span class="kind mono">{ row.kind }</span>
+            { if row.kind == 0 { Html::default() } else { html! { <span class="kind mono">{ row.kind }</span> } } }
             <span class="summary">{ ends(&row.summary) }</span>
             <span class="count">{ if row.open == Some(false) { format!("{}", row.children) } else { String::new() } }</span>
             <span class={classes!("mark", mark.1)} title={mark.1}>{ mark.0 }</span>

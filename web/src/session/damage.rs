@@ -41,7 +41,7 @@ struct Damaged {
 fn damages(sound: &[u8], dice: &mut Dice) -> Vec<Damaged> {
     let mut out = Vec::new();
     let records = met(&sound.to_vec(), true);
-    for _ in 0..150 {
+    for _ in 0..100 {
         let at = dice.below(sound.len());
         let mut bytes = sound.to_vec();
         bytes[at] ^= 1 << dice.below(8);

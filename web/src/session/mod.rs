@@ -77,6 +77,17 @@ impl<S: ReadAt + Clone> Session<S> {
 
     /// The same, but an image with more extents than these is shown by its index first, and judged in steps.
     pub fn open_with(source: S, name: String, kernel: Option<String>, extents: usize) -> Result<Self> {
+        Self::open_telling(source, name, kernel, extents, &mut |_, _| {})
+    }
+
+    /// The same; `tell` hears how many bytes of how many are read or stepped over.
+    pub fn open_telling(
+        source: S,
+        name: String,
+        kernel: Option<String>,
+        extents: usize,
+        tell: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self> {
         let len = source.len().map_err(io)?;
         let index = IndexReader::open(source.clone()).ok();
         let many = |index: &&IndexReader<S>| {
@@ -88,6 +99,7 @@ impl<S: ReadAt + Clone> Session<S> {
         // says the same, in whatever number.
         let mut met = Vec::new();
         let mut meet = |it: Met| {
+            tell(it.offset, len);
             if met.len() < MAX_WALKED {
                 met.push(node(&it));
             }
@@ -179,6 +191,10 @@ impl<S: ReadAt + Clone> Session<S> {
         for (node, depth, children, open) in
             (first..total.min(first.saturating_add(count))).filter_map(|row| self.tree.row(row))
         {
+            if let Some(group) = self.tree.group(node) {
+                rows.push(Row { node, depth, open, children, ..self.gathered(group) });
+                continue;
+            }
             let Some(raw) = self.raw(node)? else { continue };
             let lost = self.tree.node(node).filter(|node| node.lost);
             let kind = Kind(lost.map_or(raw.header.kind, |lost| lost.kind));
@@ -210,6 +226,25 @@ impl<S: ReadAt + Clone> Session<S> {
             });
         }
         Ok((rows, total))
+    }
+
+    /// A row that stands for several records: how many of which kind.
+    fn gathered(&self, group: &[u32]) -> Row {
+        let mut kinds: Vec<(Kind, u64)> = Vec::new();
+        for at in group {
+            let Some(node) = self.tree.node(*at) else { continue };
+            match kinds.iter_mut().find(|(kind, _)| kind.0 == node.kind) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((Kind(node.kind), 1)),
+            }
+        }
+        let offset = group.first().and_then(|at| self.tree.node(*at)).map_or(0, |node| node.offset);
+        let end = group.last().map_or(offset, |at| self.end_of(*at));
+        let summary =
+            kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ");
+        let name = counted(group.len() as u64, "record");
+        let mark = self.mark(offset, end);
+        Row { name, summary, offset, len: end - offset, mark, ..Row::default() }
     }
 
     /// Bytes of a space, cut at its end; for each page whether the image holds it.

@@ -384,12 +384,10 @@ fn trees_are_compared_process_by_process_whatever_the_numbers_of_objects() {
 fn a_record_says_who_has_it_and_which_task_it_belongs_to() {
     let mut session = relatives(&family::Scene::default());
     let find = |session: &mut Session<Vec<u8>>, words: &str| {
-        let (rows, _) = session.rows(0, 1000).expect("has rows");
-        let at = rows
-            .iter()
-            .find(|row| format!("{} {}", row.name, row.summary).contains(words))
-            .expect("is there")
-            .offset;
+        let at = (0..session.tree.nodes.len() as u32)
+            .find(|at| session.summary(*at).is_ok_and(|summary| summary.contains(words)))
+            .and_then(|at| session.offset_of(at))
+            .expect("is there");
         session.reveal(at).expect("can be shown")
     };
     let pipe = find(&mut session, "PIPE");

@@ -1,7 +1,15 @@
 //! Records by owner, as a list of visible rows: flat lists alone, some 60 bytes a record.
 
+use stasis_format::header::Kind;
+use stasis_format::record::{Index, Task};
+
 /// Nodes with more children than this start folded.
 const MANY: u32 = 64;
+/// Trees with more rows than this start with what matters: the head, the processes, the end. Everything else of the same
+/// owner is one row.
+const SCREEN: usize = 20;
+/// Records that stand together are one row if they are at least so many.
+const GROUP: usize = 3;
 
 /// A record as the tree knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +43,8 @@ pub struct Tree {
     order: Vec<(u32, u8, u32)>,
     children: Vec<u32>,
     folded: Vec<bool>,
+    /// Records that are one row while it is folded; the rows are numbered behind the nodes.
+    groups: Vec<Vec<u32>>,
     /// Positions in `order`.
     visible: Vec<u32>,
 }
@@ -59,18 +69,36 @@ impl Tree {
                 *siblings += 1;
             }
         }
-        let folded = children.iter().map(|count| *count > MANY).collect();
         let below = Below::new(&owner, &children);
+        let mut gather = Gather { nodes: &nodes, groups: Vec::new() };
         let mut order: Vec<(u32, u8, u32)> = Vec::with_capacity(count);
-        let is_top = |(owner, at): (&u32, u32)| (*owner == at).then_some((at, 0));
-        let mut stack: Vec<(u32, u8)> = owner.iter().zip(0u32..).filter_map(is_top).collect();
-        stack.reverse();
+        let is_top = |(owner, at): (&u32, u32)| (*owner == at).then_some(at);
+        let top: Vec<u32> = owner.iter().zip(0u32..).filter_map(is_top).collect();
+        let mut stack: Vec<(u32, u8)> = gather.rows(None, &top).into_iter().rev().map(|at| (at, 0)).collect();
         while let Some((at, depth)) = stack.pop() {
             order.push((at, depth, 0));
-            let list = below.of(at, &children);
+            let list = match (at as usize).checked_sub(count) {
+                Some(group) => gather.groups.get(group).cloned().unwrap_or_default(),
+                None => gather.rows(Some(at), below.of(at, &children)),
+            };
             stack.extend(list.iter().rev().map(|child| (*child, depth.saturating_add(1))));
         }
+        let groups = gather.groups;
         drop(below);
+        // A process without others below it is one row, too, where rows are many.
+        let is_folded = |(node, children): (&Node, &u32)| {
+            *children > MANY || (count > SCREEN && Kind(node.kind) == Task::KIND && *children > 0)
+        };
+        let mut folded: Vec<bool> = nodes.iter().zip(&children).map(is_folded).collect();
+        for (at, owner) in owner.iter().enumerate() {
+            let is_child =
+                *owner as usize != at && nodes.get(at).is_some_and(|node| Kind(node.kind) == Task::KIND);
+            if let Some(folded) = folded.get_mut(*owner as usize).filter(|_| is_child) {
+                *folded = false;
+            }
+        }
+        folded.resize(count + groups.len(), true);
+        children.extend(groups.iter().map(|group| group.len() as u32));
         // What is below a node ends where the depth comes back to its own.
         let mut open: Vec<usize> = Vec::new();
         for at in 0..=order.len() {
@@ -88,7 +116,7 @@ impl Tree {
         let mut by_parent: Vec<u32> = (0..count as u32).collect();
         by_parent.sort_by_key(|at| nodes.get(*at as usize).map_or(0, |node| node.parent));
         let visible = Vec::with_capacity(count);
-        let mut tree = Self { nodes, objects, by_parent, owner, order, children, folded, visible };
+        let mut tree = Self { nodes, objects, by_parent, owner, order, children, folded, groups, visible };
         tree.refresh();
         tree
     }
@@ -104,6 +132,11 @@ impl Tree {
         let children = self.children.get(node as usize).copied().unwrap_or(0);
         let open = !self.folded.get(node as usize).copied().unwrap_or(false);
         Some((node, depth, children, (children > 0).then_some(open)))
+    }
+
+    /// The records of a row that stands for several.
+    pub fn group(&self, row: u32) -> Option<&[u32]> {
+        self.groups.get((row as usize).checked_sub(self.nodes.len())?).map(Vec::as_slice)
     }
 
     /// Node that defines an object.
@@ -152,7 +185,12 @@ impl Tree {
     /// Unfolds the owners of a node and gives its row.
     pub fn reveal(&mut self, node: u32) -> u32 {
         let mut changed = false;
-        for owner in self.owners(node) {
+        let owners = self.owners(node);
+        let in_group =
+            |group: &Vec<u32>| owners.iter().chain([&node]).any(|at| group.binary_search(at).is_ok());
+        let groups = self.groups.iter().zip(self.nodes.len() as u32..);
+        let groups: Vec<u32> = groups.filter(|(group, _)| in_group(group)).map(|(_, row)| row).collect();
+        for owner in owners.into_iter().chain(groups) {
             if let Some(folded) = self.folded.get_mut(owner as usize) {
                 changed |= std::mem::replace(folded, false);
             }
@@ -172,6 +210,46 @@ impl Tree {
             let folded = self.folded.get(node as usize).copied().unwrap_or(false);
             at += 1 + if folded { below as usize } else { 0 };
         }
+    }
+}
+
+/// Makes one row of records that stand together and are alike in this: they are no processes.
+struct Gather<'a> {
+    nodes: &'a [Node],
+    groups: Vec<Vec<u32>>,
+}
+
+impl Gather<'_> {
+    /// The rows of what an owner has, or of what has none: nodes, and groups numbered behind them.
+    fn rows(&mut self, owner: Option<u32>, list: &[u32]) -> Vec<u32> {
+        let has_tasks = owner.is_none() || list.iter().any(|at| self.is_task(*at));
+        if self.nodes.len() <= SCREEN || !has_tasks {
+            return list.to_vec();
+        }
+        let mut out = Vec::new();
+        let alike = |one: &u32, next: &u32| self.stays(owner, *one) == self.stays(owner, *next);
+        let runs: Vec<&[u32]> = list.chunk_by(alike).collect();
+        for run in runs {
+            if run.len() < GROUP || run.first().is_some_and(|first| self.stays(owner, *first)) {
+                out.extend_from_slice(run);
+            } else {
+                out.push((self.nodes.len() + self.groups.len()) as u32);
+                self.groups.push(run.to_vec());
+            }
+        }
+        out
+    }
+
+    fn is_task(&self, at: u32) -> bool {
+        self.nodes.get(at as usize).is_some_and(|node| Kind(node.kind) == Task::KIND)
+    }
+
+    /// Whether a record has a row of its own: processes, what is damaged, and of what belongs to the image all but
+    /// objects and the index.
+    fn stays(&self, owner: Option<u32>, at: u32) -> bool {
+        let Some(node) = self.nodes.get(at as usize) else { return true };
+        let is_head = owner.is_none() && node.id == 0 && Kind(node.kind) != Index::KIND;
+        node.lost || self.is_task(at) || is_head
     }
 }
 
@@ -216,7 +294,7 @@ impl Below {
 
 #[cfg(test)]
 mod tests {
-    use super::{Node, Tree};
+    use super::{Node, Task, Tree};
 
     fn node(offset: u64, parent: u32, id: u32) -> Node {
         Node { offset, len: 8, kind: 1, parent, id, lost: false }
@@ -239,6 +317,28 @@ mod tests {
         assert_eq!(tree.rows(), 2);
         assert_eq!(tree.reveal(2), 2);
         assert_eq!(tree.rows(), 4);
+    }
+
+    #[test]
+    fn whatever_stands_between_head_processes_and_end_are_on_the_first_screen() {
+        let task = |offset, parent, id| Node { kind: Task::KIND.0, ..node(offset, parent, id) };
+        let mut nodes = vec![node(0, 0, 0), node(1, 0, 0)];
+        nodes.extend((0..500).map(|n| node(10 + n, 0, 100 + n as u32)));
+        nodes.push(task(1000, 0, 1));
+        nodes.extend((0..40).map(|n| node(1001 + n, 1, 0)));
+        nodes.extend([task(2000, 1, 2), node(2001, 2, 0), task(2002, 1, 3), node(2003, 3, 0)]);
+        nodes.push(node(3000, 0, 0));
+        let mut tree = Tree::new(nodes);
+        let rows = |tree: &Tree| (0..tree.rows()).filter_map(|row| tree.row(row)).collect::<Vec<_>>();
+        let first = rows(&tree);
+        assert_eq!(first.len(), 8, "{first:?}");
+        assert_eq!(tree.group(first[2].0).map(<[u32]>::len), Some(500));
+        assert_eq!(tree.group(first[4].0).map(<[u32]>::len), Some(40));
+        assert_eq!(first.iter().map(|row| row.1).collect::<Vec<_>>(), [0, 0, 0, 0, 1, 1, 1, 0]);
+        // What is gone to is shown with its neighbours.
+        assert_eq!(tree.reveal(5), 3 + 3);
+        assert_eq!(rows(&tree).len(), 508);
+        assert_eq!(tree.reveal(tree.nodes.len() as u32 - 4), 506, "below the process that it belongs to");
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Command {
     CompareBeside,
     /// Make the panes so large, and remember it.
     Sizes(super::panes::Panes),
+    /// Dismiss the worker and all that it was asked; the next question finds a new one.
+    NewWorker,
     /// Name the page.
     Title(String),
     /// Put the place into the address: as one to come back to, or in place of the last one.

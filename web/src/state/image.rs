@@ -12,6 +12,8 @@ const MAX_RECENT: usize = 6;
 pub struct Image {
     /// Name of what is being opened.
     pub opening: Option<String>,
+    /// Bytes of it that are read, and all.
+    pub read: Option<(u64, u64)>,
     /// What is open.
     pub opened: Option<Opened>,
     /// Extents looked at and in all, while an image that was opened by its index is judged.
@@ -34,6 +36,8 @@ pub enum Action {
         /// Where it is read from.
         url: Option<String>,
     },
+    /// Gives up what is being opened.
+    Stop,
     /// Compares the next image that is opened with the file that was dropped beside it.
     Beside,
     /// Judges it against this kernel, or its own.
@@ -47,6 +51,7 @@ pub enum Action {
 pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) {
     match action {
         Action::Open { name, kernel, url } => {
+            stop(state, out);
             begin(state, &name);
             out.push(Command::Remember(state.chrome.recent.clone()));
             out.push(match url {
@@ -54,6 +59,7 @@ pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) 
                 None => Command::Attach(Request::Open { name, kernel, url }),
             });
         }
+        Action::Stop => stop(state, out),
         Action::Beside => state.image.beside = true,
         Action::Kernel(text) => {
             out.push(Command::Ask(Request::Judge { kernel: Some(text).filter(|text| !text.is_empty()) }));
@@ -63,6 +69,14 @@ pub(super) fn reduce(state: &mut State, action: Action, out: &mut Vec<Command>) 
             out.push(Command::Ask(Request::Verify));
         }
         Action::Export => out.push(Command::Ask(Request::Export)),
+    }
+}
+
+/// A worker that is opening something hears nothing before it is done: another takes its place.
+fn stop(state: &mut State, out: &mut Vec<Command>) {
+    if state.image.opening.take().is_some() {
+        (state.image.read, state.chrome.ready) = (None, false);
+        out.push(Command::NewWorker);
     }
 }
 
@@ -88,7 +102,7 @@ fn begin(state: &mut State, name: &str) {
 
 /// An image is open.
 pub(super) fn opened(state: &mut State, opened: Opened, out: &mut Vec<Command>) {
-    state.image.opening = None;
+    (state.image.opening, state.image.read) = (None, None);
     state.chrome.error = None;
     out.push(Command::Title(opened.name.clone()));
     if std::mem::take(&mut state.image.beside) {

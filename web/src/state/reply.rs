@@ -7,6 +7,9 @@ pub(super) fn take(state: &mut State, reply: Reply, bytes: Vec<u8>, out: &mut Ve
     match reply {
         Reply::Ready => state.chrome.ready = true,
         Reply::Opened(opened) => image::opened(state, *opened, out),
+        Reply::Opening { done, total } => {
+            state.image.read = state.image.opening.is_some().then_some((done, total));
+        }
         Reply::Judged(verdict) => image::judged(state, verdict, out),
         Reply::Checking { done, total } => {
             go_on(&mut state.image.checking, (done, total), Request::Check, out);

@@ -460,3 +460,25 @@ fn what_comes_unasked_waits_for_an_answer_and_two_files_are_compared() {
     let commands = state.reduce(Action::Replied(reply, Vec::new()));
     assert!(!commands.contains(&Command::CompareBeside), "once");
 }
+
+#[test]
+fn what_is_being_opened_tells_how_far_it_is_and_is_called_off_by_opening_something_else() {
+    let mut state = State::default();
+    state.reduce(Action::Replied(Reply::Ready, Vec::new()));
+    let open = |name: &str| image::Action::Open { name: name.into(), kernel: None, url: None };
+    assert!(!state.reduce(open("a")).contains(&Command::NewWorker));
+    state.reduce(Action::Replied(Reply::Opening { done: 1, total: 9 }, Vec::new()));
+    assert_eq!(state.image.read, Some((1, 9)));
+    let commands = state.reduce(open("b"));
+    assert_eq!(commands.first(), Some(&Command::NewWorker), "the first one hears nothing");
+    assert_eq!(
+        (state.image.opening.as_deref(), state.image.read, state.chrome.ready),
+        (Some("b"), None, false)
+    );
+    state.reduce(Action::Replied(Reply::Ready, Vec::new()));
+    assert_eq!(state.reduce(image::Action::Stop), [Command::NewWorker]);
+    assert!(state.image.opening.is_none());
+    state.reduce(open("c"));
+    state.reduce(Action::Replied(Reply::Opened(Box::default()), Vec::new()));
+    assert!(!state.reduce(open("d")).contains(&Command::NewWorker), "nothing was under way");
+}
