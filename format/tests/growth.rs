@@ -10,6 +10,9 @@ use stasis_format::record::{Body, BodyError, Eventfd, Image, RecordBody as _};
 use stasis_format::validate::{Options, Report, validate_at};
 use stasis_format::{Event, IndexReader, Reader, rules};
 
+/// An image with every kind of record that there was in November 2026; never made anew.
+const NOVEMBER: &[u8] = include_bytes!("golden/november-2026.img");
+
 /// `struct` of an EVENTFD: count 9, a semaphore.
 const EVENTFD: [u8; 16] = [9, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
 
@@ -29,6 +32,18 @@ fn events(image: &[u8]) -> Result<Vec<Event>, String> {
         out.push(event);
     }
     Ok(out)
+}
+
+#[test]
+fn an_image_from_before_still_opens() {
+    let report = validate(NOVEMBER);
+    assert!(report.is_valid() && report.count(Severity::Warning) == 0, "{report:#?}");
+    assert_eq!(events(NOVEMBER).unwrap().len(), 56);
+    let index = IndexReader::open(NOVEMBER).unwrap();
+    assert_eq!(index.entries().len(), 52);
+    for position in 0..52 {
+        index.record(position).unwrap();
+    }
 }
 
 #[test]

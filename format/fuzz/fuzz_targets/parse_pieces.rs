@@ -2,8 +2,14 @@
 //! input are the sizes.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use stasis_format::{Event, Fault, Parser, Progress};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, _seed: u32| {
+    let size = fuzzer_mutate(data, size, max_size);
+    stasis_format_fuzz::mend(&mut data[size.min(8)..size], true);
+    size
+});
 
 fn parse(image: &[u8], mut next_size: impl FnMut() -> usize) -> (Vec<Event>, Option<Fault>) {
     let mut parser = Parser::new();
