@@ -145,3 +145,37 @@ fn last_of_each(mut pieces: Vec<Piece>) -> Vec<Piece> {
 fn gone(address: u64) -> Fault {
     Fault::new(rules::EXTENT_RUNS, 0, 0, format!("no extent of this image holds the page at {address:#x}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Piece, last_of_each};
+    use crate::extent::Run;
+    use crate::limits::PAGE;
+
+    #[test]
+    fn of_every_page_the_last_one_in_the_image_counts() {
+        let mut random = 1u64;
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % below
+        };
+        for _ in 0..500 {
+            let piece = |position| {
+                let run = Run { start: next(40) * PAGE, pages: 1 + next(12) };
+                Piece { run, position, before: next(5) }
+            };
+            let pieces: Vec<Piece> = (0..8).map(piece).collect();
+            let map = last_of_each(pieces.clone());
+            assert!(map.is_sorted_by(|a, b| a.run.end() <= b.run.start), "{map:?}");
+            // Where the page stands: in which extent, and how many pages before it.
+            let place = |pieces: &[Piece], page: u64| {
+                let holds = |piece: &&Piece| (piece.run.start..piece.run.end()).contains(&page);
+                let last = pieces.iter().filter(holds).max_by_key(|piece| piece.position)?;
+                Some((last.position, last.before + (page - last.run.start) / PAGE))
+            };
+            for page in (0..60).map(|n| n * PAGE) {
+                assert_eq!(place(&map, page), place(&pieces, page), "{pieces:?} {page:#x}");
+            }
+        }
+    }
+}
