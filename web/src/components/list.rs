@@ -1,6 +1,7 @@
 //! Long lists of which only the rows in sight exist: the browser scrolls, what is far off is a gap of the same height.
 
 use super::link::Link;
+use crate::browser::window;
 use crate::state::Action;
 use std::ops::Range;
 use wasm_bindgen::JsCast;
@@ -8,17 +9,20 @@ use yew::{Callback, Html, html};
 
 /// Height of a row in pixels; the style sheet says the same.
 const ROW_PX: f64 = 32.0;
-/// Rows that exist: those of a large screen, and some on both sides.
-const ROWS: usize = 100;
-/// Rows above the first in sight that exist.
-const ABOVE: usize = 16;
+/// Rows above the first in sight that exist, and as many below the last.
+const ABOVE: usize = 12;
 /// Rows that are scrolled before others are made.
-const STEP: u32 = 8;
+const STEP: u32 = 6;
+/// Height of a window that does not say how high it is.
+const WINDOW_PX: f64 = 2160.0;
 
 /// The rows that exist, of so many, when this one is the first in sight.
 pub fn rows(total: usize, top: u32) -> Range<usize> {
-    let start = (top as usize).saturating_sub(ABOVE).min(total.saturating_sub(ROWS));
-    start..(start + ROWS).min(total)
+    // No list is higher than the window; every row more is drawn anew at every step.
+    let height = window().and_then(|window| window.inner_height().ok()?.as_f64()).unwrap_or(WINDOW_PX);
+    let rows = (height / ROW_PX).ceil() as usize + 2 * ABOVE;
+    let start = (top as usize).saturating_sub(ABOVE).min(total.saturating_sub(rows));
+    start..(start + rows).min(total)
 }
 
 /// Tells the first row in sight when it is another.
