@@ -32,6 +32,8 @@ use crate::memory::pages::{self, ContentsError, Storage};
 use crate::procfs::{self, Proc, Status};
 use crate::progress::Progress;
 use crate::refusal::{Loss, Reason, Survey};
+use crate::rights::caller;
+use crate::sys::creds::Whole;
 use crate::sys::kcmp::Shared;
 use crate::tracee::target::TargetError;
 use crate::tree::respawn;
@@ -83,6 +85,9 @@ pub struct LeaveOut {
     pub children: Vec<i32>,
     /// A seccomp filter, if it is the only one.
     pub seccomp: bool,
+    /// Whoever asked, where we have rights only to look at the process itself: its descendants must be his to trace, and what
+    /// files hold his to read.
+    pub on_behalf: Option<Whole>,
 }
 
 impl LeaveOut {
@@ -133,6 +138,9 @@ pub enum Error {
     /// The process cannot be taken at all.
     #[error("{0}")]
     NotATarget(String),
+    /// It is not for whoever asks.
+    #[error("process {0} is among its descendants, and whoever asks may not trace that")]
+    Rights(i32),
     /// Seizing failed.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -188,6 +196,15 @@ pub fn checkpoint<W: Write>(
     } else {
         Family::seize(pid, &opts.leave_out.children, judge)?
     };
+
+    if let Some(who) = &opts.leave_out.on_behalf {
+        for member in family.members.iter().filter(|member| member.pid != pid) {
+            let may = caller::may_trace(member.pid, who);
+            if !may.map_err(|source| Error::Host { what: "the credentials of a child", source })? {
+                return Err(Error::Rights(member.pid));
+            }
+        }
+    }
 
     step(progress, "capture")?;
     let mut survey = Survey::new(&opts.allow);

@@ -22,6 +22,7 @@ pub fn of_checkpoint(error: &checkpoint::Error, pid: i32) -> i32 {
     match error {
         E::NotATarget(_) if Proc::open(pid).is_err() => libc::ESRCH,
         E::NotATarget(_) | E::Capture(CaptureError::NotWaiting { .. }) => libc::EBUSY,
+        E::Rights(_) => libc::EPERM,
         E::Target(TargetError::Gone(_) | TargetError::Died { .. }) => libc::ESRCH,
         E::Target(TargetError::Busy(_)) => libc::EAGAIN,
         E::Target(TargetError::Stuck { .. } | TargetError::Ourselves { .. }) => libc::EBUSY,

@@ -5,12 +5,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use stasis_tests::engine::{checkpoint, restart, restart_detached, run, stasis, stasis_path};
 use stasis_tests::host;
-use stasis_tests::program::{Restored, VICTIM, foreign};
+use stasis_tests::program::{CALLER, Restored, VICTIM, foreign};
 use stasis_tests::wait;
 
 const NOBODY: u32 = 65534;
@@ -218,4 +218,41 @@ fn root_takes_an_image_that_others_could_have_written_only_when_it_says_so() {
         run(Command::new("sh").args(["-c", command]).arg(stasis_path()).current_dir(dir.path()))
     };
     piped("cat image.stasis | \"$0\" restart --detach -").refused(&["--trust"]);
+}
+
+/// `stasis run` of root's with a program that gives up its rights and then makes a call.
+fn under_root(what: &str, dir: &Path) -> Output {
+    let mut command = foreign(stasis_path());
+    command.args(["run", "--", CALLER, what]).current_dir(dir).stdin(Stdio::null());
+    command.output().expect("stasis runs")
+}
+
+#[test]
+fn a_restart_that_a_program_without_rights_asks_for_opens_nothing_with_the_supervisors() {
+    if !as_root() {
+        return;
+    }
+    let dir = host::workdir();
+    let secret = file(dir.path().join("secret"), "text", 0, 0o600);
+    let image = dir.path().join("image");
+    Sleeper::start(dir.path(), for_both(&secret)).save_and_end(&image);
+    chown(&image, Some(NOBODY), Some(NOBODY)).expect("root gives files away");
+    let said = under_root("load-as-nobody", dir.path());
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(text.ends_with(&format!("restart {}\n", -libc::EPERM)), "{text}");
+}
+
+#[test]
+fn a_checkpoint_that_a_program_without_rights_asks_for_takes_no_process_that_has_them() {
+    if !as_root() {
+        return;
+    }
+    let dir = host::workdir();
+    let program = dir.path().join("setuid");
+    fs::copy(host::program("cat").expect("cat"), &program).expect("a copy");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).expect("its mode");
+    let said = under_root("setuid-child", dir.path());
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let eperm = -libc::EPERM;
+    assert_eq!(text, format!("the child {eperm}\nall of us {eperm}\nnot empty 0\n"));
 }

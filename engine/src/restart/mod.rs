@@ -64,6 +64,9 @@ pub struct Options {
     pub force_files: bool,
     /// Nobody but whoever restarts can have written the image: what it says that a process held beyond its rights is so.
     pub proven: bool,
+    /// We may trace the process that is replaced, but whoever asked may not trace others: no program is executed in it that
+    /// could gain rights by that.
+    pub on_behalf: bool,
     /// The process is nobody's child here: it is to outlive the caller, who does not wait for it.
     pub detach: bool,
 }

@@ -83,7 +83,8 @@ pub fn into(
     }
     // Any program would do; with the image's own /proc/PID/exe is right without a privilege.
     let named = PathBuf::from(std::ffi::OsStr::from_bytes(tree.path_of(exe)));
-    let programs: Vec<PathBuf> = [Some(named), std::env::current_exe().ok()].into_iter().flatten().collect();
+    let named = Some(named).filter(|_| !opts.on_behalf);
+    let programs: Vec<PathBuf> = [named, std::env::current_exe().ok()].into_iter().flatten().collect();
     let (mut stub, socket) = place.take(&programs).map_err(|failure| match failure {
         exec_replace::Failure::Unharmed(e) => NotReplaced::Unharmed(e.into()),
         exec_replace::Failure::Lost(e) => NotReplaced::Lost(e.into()),

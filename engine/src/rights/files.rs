@@ -119,12 +119,19 @@ impl Files {
     /// Whether a file may be opened with these flags.
     fn check(&self, who: Who, id: Id, inode: &Inode, flags: i32) -> Result<(), RestoreError> {
         let found = self.find(who, id, inode, flags)?;
-        if flags & libc::O_PATH != 0 || found.by_proof {
+        if flags & libc::O_PATH != 0 {
             return Ok(());
         }
-        match self.under(who, || open::access(&found.fd, access_mode(flags)))? {
-            Err(source) if !self.is_provably(id, inode, &found.fd) => Err(beyond(inode, &source)),
-            _ => Ok(()),
+        let mode = access_mode(flags);
+        let denied = match self.under(who, || open::access(&found.fd, mode))? {
+            Ok(()) => return Ok(()),
+            Err(source) => source,
+        };
+        // Ours may be no more than those of the process.
+        let may_be_ours = open::access(&found.fd, mode).is_ok();
+        match may_be_ours && (found.by_proof || self.is_provably(id, inode, &found.fd)) {
+            true => Ok(()),
+            false => Err(beyond(inode, &denied)),
         }
     }
 

@@ -161,7 +161,7 @@ fn dumpable() -> c_long {
 }
 
 /// Who a process becomes for good.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
     /// Real, effective and saved user.
     pub uids: [u32; 3],
@@ -173,13 +173,36 @@ pub struct Whole {
     pub caps: Caps,
 }
 
+/// The credentials of the calling thread.
+fn whole() -> io::Result<Whole> {
+    let ids = |nr| -> io::Result<[u32; 3]> {
+        let mut ids = [0u32; 3];
+        let [real, effective, saved] = &mut ids;
+        // SAFETY: three live numbers of the kernel's size.
+        check(unsafe { libc::syscall(nr, &raw mut *real, &raw mut *effective, &raw mut *saved) })?;
+        Ok(ids)
+    };
+    Ok(Whole {
+        uids: ids(libc::SYS_getresuid)?,
+        gids: ids(libc::SYS_getresgid)?,
+        fs: fs_rights()?,
+        caps: caps()?,
+    })
+}
+
 /// Gives the calling process, which must have one thread, the credentials of another for good: nothing it had beyond them
-/// stays within its reach.
-pub fn become_whole(who: &Whole) -> io::Result<()> {
+/// stays within its reach, but for the capabilities `kept` as far as it has them.
+pub fn become_whole(who: &Whole, kept: u64) -> io::Result<()> {
     if who.uids.iter().chain(&who.gids).any(|id| *id == KEEP) {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     let own = caps()?;
+    if *who == whole()? {
+        return Ok(());
+    }
+    // What we hold is not for whoever we become, who might trace us then.
+    // SAFETY: only numbers are passed.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
     // SECBIT_NO_SETUID_FIXUP: only what is said here changes the capabilities.
     const NO_SETUID_FIXUP: u64 = 1 << 2;
     // SAFETY: only numbers are passed, here and below.
@@ -201,12 +224,14 @@ pub fn become_whole(who: &Whole) -> io::Result<()> {
     // SAFETY: as above. It takes CAP_SETPCAP, so it comes before the capabilities.
     unsafe { libc::prctl(libc::PR_SET_SECUREBITS, bits, 0, 0, 0) };
     let now = caps()?;
-    let permitted = who.caps.permitted & own.permitted & now.permitted;
+    let permitted = (who.caps.permitted | kept) & own.permitted & now.permitted;
     set_caps(Caps {
         permitted,
-        effective: who.caps.effective & permitted,
+        effective: (who.caps.effective | kept) & permitted,
         inheritable: who.caps.inheritable & now.inheritable,
-    })
+    })?;
+    // SAFETY: as above. The change of ids may have set it to what fs.suid_dumpable says.
+    check(c_long::from(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) })).map(drop)
 }
 
 #[cfg(test)]

@@ -289,6 +289,8 @@ int main(int argc, char **argv)
 		fchmod(fd, 0666);
 		if (what[6] && (setgroups(0, NULL) || setgid(65534) || setuid(65534)))
 			return 2;
+		/* Children of a process that gave up rights are out of its user's reach unless it says otherwise. */
+		prctl(PR_SET_DUMPABLE, 1);
 		struct ring ring = make_ring();
 		long ret = checkpoint(0, fd, 0);
 		say("around", once_around(&ring, 20));
@@ -306,6 +308,28 @@ int main(int argc, char **argv)
 		say("the child's exit code", end_ring(&ring));
 		/* Now their ids are free, and the next life begins. */
 		say("restart", restart(1, image(O_RDONLY), 0));
+	} else if (!strcmp(what, "setuid-child")) {
+		/* The child gains rights that we have given up. */
+		int fd = image(NEW), begun[2], ends[2];
+		char byte;
+		pipe2(begun, O_CLOEXEC);
+		pipe2(ends, O_CLOEXEC);
+		if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+			return 2;
+		pid_t child = fork();
+		if (!child) {
+			/* Beyond our signals, it ends with us. */
+			dup2(ends[0], 0), close(1), close(2);
+			execl("./setuid", "cat", NULL);
+			_exit(1);
+		}
+		close(begun[1]);
+		read(begun[0], &byte, 1);
+		close(begun[0]);
+		say("the child", checkpoint(child, fd, 0));
+		say("all of us", checkpoint(0, fd, 0));
+		say("not empty", lseek(fd, 0, SEEK_END));
+		return 0;
 	} else if (!strcmp(what, "subtree")) {
 		/* A child with a family of its own. */
 		sigset_t go;

@@ -107,6 +107,7 @@ fn save(request: &Request, mut image: File, worker: &Worker) -> Result<Answer, F
             // The one that waits for us.
             children: vec![std::os::unix::process::parent_id().cast_signed()],
             seccomp: false,
+            on_behalf: None,
         };
     }
     super::checkpoint::wait_for_others(request.pid, worker);

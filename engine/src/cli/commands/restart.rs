@@ -65,6 +65,7 @@ fn start(args: &Restart, caught: &AtomicUsize) -> Result<Restarted, Failure> {
         redirects: args.fds.iter().cloned().collect::<BTreeMap<u32, PathBuf>>(),
         force_files: args.force_files,
         proven,
+        on_behalf: false,
         detach: args.detach,
     };
     let cancelled = || caught.load(Ordering::Relaxed) != 0;

@@ -112,7 +112,10 @@ impl Capture<'_> {
         }
         if flags & EMBEDDED != 0 && meta.size() > 0 {
             // A descriptor opened for writing only cannot be read from; /proc gives another one.
-            let readable = reopen_file(&file)?;
+            let readable = match &self.leave_out.on_behalf {
+                Some(who) => sys::creds::with(&who.fs, || reopen_file(&file))??,
+                None => reopen_file(&file)?,
+            };
             self.contents.inodes.push((id, readable.into(), meta.size()));
         }
         Ok(id)

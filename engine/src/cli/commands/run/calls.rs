@@ -11,6 +11,8 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use stasis_engine::rights::caller;
+use stasis_engine::sys::creds::Whole;
 use stasis_engine::sys::mem;
 use stasis_engine::sys::seccomp::{Listener, Notification};
 use stasis_engine::sys::worker::{Side, fork};
@@ -26,7 +28,8 @@ pub struct Calls {
     /// Identifier of the next checkpoint.
     next: i32,
     keep: usize,
-    kept: VecDeque<(i32, File)>,
+    /// Each with the credentials of whoever made it.
+    kept: VecDeque<(i32, File, Whole)>,
     calls: Vec<Call>,
     /// Calls that wait for others.
     early: Vec<Notification>,
@@ -41,6 +44,8 @@ struct Call {
     /// The worker's answer comes here; nothing once it has come.
     worker: Option<UnixStream>,
     crid: i32,
+    /// Who asks, or why that is not known.
+    who: Result<Whole, i32>,
     /// A copy of the image, to be kept if there will be one.
     copy: Option<File>,
     /// What it came to; waits for the thread to ask again.
@@ -117,9 +122,16 @@ impl Calls {
 
     fn try_begin(&mut self, asked: Notification) -> std::io::Result<()> {
         let is_restart = asked.nr == self.nr_restart;
+        let mut who = caller::of(asked.tid).map_err(|error| error.raw_os_error().unwrap_or(libc::EPERM));
+        // Whose they were is certain only if the thread still waits.
+        if !self.listener.is_valid(asked.id) {
+            who = Err(libc::EINTR);
+        }
         let (crid, copy, kept) = if is_restart {
             let wanted = asked.args[0] as i32;
-            (0, None, self.kept.iter().find(|(crid, _)| *crid == wanted).map(|(_, image)| image))
+            let theirs = |maker: &Whole| who.as_ref().is_ok_and(|asker| caller::may_have_of(asker, maker));
+            let found = self.kept.iter().find(|(crid, _, maker)| *crid == wanted && theirs(maker));
+            (0, None, found.map(|(_, image, _)| image))
         } else {
             let copy =
                 if self.keep > 0 { Some(File::from(mem::memfd(b"stasis-kept", false)?)) } else { None };
@@ -128,6 +140,7 @@ impl Calls {
         let job = Job {
             listener: &self.listener,
             asked,
+            who: &who,
             is_restart,
             revision: self.revision,
             crid,
@@ -147,7 +160,7 @@ impl Calls {
             self.next = self.next.checked_add(1).unwrap_or(self.next);
         }
         front.set_nonblocking(true)?;
-        self.calls.push(Call { first: asked.id, asked, worker: Some(front), crid, copy, answer: None });
+        self.calls.push(Call { first: asked.id, asked, worker: Some(front), crid, who, copy, answer: None });
         Ok(())
     }
 
@@ -167,8 +180,9 @@ impl Calls {
                 call.worker = None;
                 if reply.value > 0
                     && let Some(copy) = call.copy.take()
+                    && let Ok(who) = &call.who
                 {
-                    kept.push_back((call.crid, copy));
+                    kept.push_back((call.crid, copy, who.clone()));
                     kept.drain(..kept.len().saturating_sub(keep));
                 }
                 if reply.is_delivered {

@@ -1,6 +1,6 @@
 //! One call: the process that does it, forked for it alone.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -11,6 +11,9 @@ use signal_hook::consts::SIGTERM;
 use stasis_engine::checkpoint::{self, Answer, LeaveOut, Options};
 use stasis_engine::procfs::{self, Proc};
 use stasis_engine::restart::{self, NotReplaced};
+use stasis_engine::rights::caller;
+use stasis_engine::rights::image::is_of;
+use stasis_engine::sys::creds::Whole;
 use stasis_engine::sys::seccomp::{Listener, Notification};
 use stasis_engine::sys::{mem, pidfd};
 use stasis_engine::tracee::exec_replace::{Place, Socket};
@@ -26,6 +29,8 @@ pub struct Job<'a> {
     pub listener: &'a Listener,
     /// The call.
     pub asked: Notification,
+    /// With whose rights, or why that is not known.
+    pub who: &'a Result<Whole, i32>,
     /// `restart`, not `checkpoint`.
     pub is_restart: bool,
     /// Of the image.
@@ -97,7 +102,13 @@ impl Job<'_> {
     }
 
     fn perform(&self, worker: &Worker) -> Result<Reply, Failed> {
+        // Before anything else: from here on the kernel refuses us what it refuses the caller.
+        let who = self.who.as_ref().map_err(|errno| from_io(io::Error::from_raw_os_error(*errno)))?;
         let caller = caller_of(self.asked.tid).map_err(from_io)?;
+        let on_itself =
+            self.is_restart || [0, i64::from(caller)].contains(&i64::from(self.asked.args[0] as i32));
+        let keeps = caller::act_as(who, on_itself.then_some(caller), self.is_restart)
+            .map_err(|error| failed(libc::EPERM, error))?;
         let [first, fd, flags] =
             [self.asked.args[0] as i32, self.asked.args[1] as i32, self.asked.args[2] as i32];
         if flags != 0 {
@@ -109,13 +120,14 @@ impl Job<'_> {
                 Some(kept) => File::open(format!("/proc/self/fd/{}", kept.as_raw_fd())).map_err(from_io)?,
                 None => self.descriptor(caller, fd)?.into(),
             };
-            return self.restart(caller, image, worker);
+            return self.restart(caller, image, keeps, worker);
         }
         let pid = if first == 0 { caller } else { first };
         if pid != caller && !is_descendant(pid, caller).map_err(from_io)? {
             return Err(failed(libc::EPERM, anyhow::anyhow!("process {pid} is none of process {caller}'s")));
         }
-        self.checkpoint(caller, pid, self.descriptor(caller, fd)?.into(), worker)
+        let on_behalf = keeps.then(|| who.clone());
+        self.checkpoint((caller, pid), self.descriptor(caller, fd)?.into(), on_behalf, worker)
     }
 
     /// The caller's descriptor. What a pid and a number meant is certain only if the thread still waits.
@@ -127,7 +139,13 @@ impl Job<'_> {
         Ok(taken)
     }
 
-    fn checkpoint(&self, caller: i32, pid: i32, mut image: File, worker: &Worker) -> Result<Reply, Failed> {
+    fn checkpoint(
+        &self,
+        (caller, pid): (i32, i32),
+        mut image: File,
+        on_behalf: Option<Whole>,
+        worker: &Worker,
+    ) -> Result<Reply, Failed> {
         let crid = i64::from(self.crid);
         if self.revision == 1 {
             let done = match pid == caller {
@@ -144,6 +162,7 @@ impl Job<'_> {
             leave_out: LeaveOut {
                 seccomp: true,
                 image: is_self.then_some(self.asked.args[1] as i32),
+                on_behalf,
                 ..LeaveOut::default()
             },
             ..Options::default()
@@ -180,23 +199,32 @@ impl Job<'_> {
         Ok(Reply { is_delivered: false, value: crid })
     }
 
-    fn restart(&self, caller: i32, mut image: File, worker: &Worker) -> Result<Reply, Failed> {
+    fn restart(
+        &self,
+        caller: i32,
+        mut image: File,
+        on_behalf: bool,
+        worker: &Worker,
+    ) -> Result<Reply, Failed> {
         if self.revision == 1 {
             // Until the image says otherwise it is the name that the thread has.
             let comm = Proc::open(caller)
                 .and_then(|proc| proc.task(self.asked.tid)?.read("comm"))
                 .map_err(from_io)?;
-            fs::write("/proc/self/comm", comm).map_err(from_io)?;
+            set_own_name(&comm);
             let done = revision1::sys_restart_here(0, image.as_raw_fd(), 0);
             revision1::set_name(self.asked.tid, done.comm).map_err(|error| failed(libc::EIO, error))?;
             return Ok(Reply { is_delivered: false, value: done.ret });
         }
+        // An image of nobody but the caller's: his processes have been what it says.
+        let proven = !on_behalf && is_of(&image, nix::unistd::geteuid().as_raw());
+        let options = restart::Options { proven, on_behalf, ..restart::Options::default() };
         let (channel, theirs) = UnixStream::pair().map_err(from_io)?;
         let give = || self.listener.give(self.asked.id, theirs.as_fd());
         let place = Place { pid: caller, socket: Socket::Given(&give), channel: channel.into() };
         let (cancelled, pause) = (|| worker.is_cancelled(), || {});
         let watch = Watch::new(&cancelled, &pause);
-        match restart::into(&place, &mut image, &restart::Options::default(), &watch) {
+        match restart::into(&place, &mut image, &options, &watch) {
             Ok(()) => Ok(Reply { is_delivered: true, value: 0 }),
             Err(NotReplaced::Unharmed(error)) => Err(failed(errno::of_restart(&error), error)),
             Err(lost @ NotReplaced::Lost(_)) => {
@@ -206,6 +234,13 @@ impl Job<'_> {
             }
         }
     }
+}
+
+/// Our own name by prctl(2): /proc/self may be somebody else's by now.
+fn set_own_name(comm: &[u8]) {
+    let name: Vec<u8> = comm.iter().copied().take_while(|byte| !matches!(byte, 0 | b'\n')).collect();
+    // It cannot fail with a string that ends.
+    let _ = std::ffi::CString::new(name).map(|name| nix::sys::prctl::set_name(&name));
 }
 
 /// Writes to two files.
