@@ -204,7 +204,7 @@ impl<W: Write> Writer<W> {
         let nr_pages = check_runs(runs).map_err(WriteError::Extent)?;
         let fits = match encoding {
             Encoding::NONE => stored_len == nr_pages * PAGE,
-            Encoding::ZERO => stored_len == 0,
+            Encoding::ZERO | Encoding::BASE => stored_len == 0,
             _ => stored_len > 0 && stored_len <= MAX_EXTENT_BYTES,
         };
         if !fits {

@@ -6,9 +6,9 @@ mod common;
 use common::synth::{self, Synth, bytes, id};
 use stasis_format::findings::Severity;
 use stasis_format::memory::MemoryMap;
-use stasis_format::record::{Body, BodyError, Eventfd, Image, RecordBody as _};
+use stasis_format::record::{Body, BodyError, Eventfd, Image, Mm, RecordBody as _, Task};
 use stasis_format::validate::{Options, Report, validate_at};
-use stasis_format::{Event, IndexReader, Reader, rules};
+use stasis_format::{Encoding, Event, Head, IndexReader, KernelVersion, Reader, Run, Writer, rules};
 
 /// An image with every kind of record that there was in November 2026; never made anew.
 const NOVEMBER: &[u8] = include_bytes!("golden/november-2026.img");
@@ -132,6 +132,29 @@ fn state_may_follow_pages_and_a_page_may_come_again() {
     assert_eq!(pages.iter().map(first).collect::<Vec<_>>(), [0x11, 0x22, 0x11, 0x22].map(Some));
     let starts: Vec<(u64, u64)> = map.pieces().iter().map(|p| (p.run.start, p.run.pages)).collect();
     assert_eq!(starts, [(0x50_0000, 1), (0x50_1000, 1), (0x50_2000, 1), (0x50_3000, 1), (0x90_0000, 1)]);
+}
+
+#[test]
+fn a_writer_puts_state_behind_pages_and_leaves_pages_to_the_base() {
+    let head = Head::new(2, KernelVersion { major: 6, minor: 18, patch: 44 }, 0);
+    let mut writer = Writer::new(Vec::new(), &head).unwrap();
+    let image = Image { head_checksum: writer.head_checksum(), root: 1, base: [7; 16], ..Image::default() };
+    writer.record(0, 0, &image).unwrap();
+    let run = |start| [Run { start, pages: 1 }];
+    writer.extent(2, &run(0x1000), Encoding::NONE, &[1; 4096]).unwrap();
+    writer.extent(2, &run(0x2000), Encoding::BASE, &[]).unwrap();
+    writer.record(0, 1, &Task { mm: 2, ..Task::default() }).unwrap();
+    writer.record(1, 2, &Mm::default()).unwrap();
+    writer.extent(2, &run(0x1000), Encoding::NONE, &[2; 4096]).unwrap();
+    let (image, totals) = writer.finish().unwrap();
+    assert_eq!((totals.records, totals.extents), (6, 3));
+    assert_eq!(events(&image).unwrap().len(), 1 + 6 + 2 + 1);
+    let index = IndexReader::open(image.as_slice()).unwrap();
+    assert!(index.image().has_base());
+    let map = MemoryMap::open(&index, 2).unwrap();
+    let page = map.read(&index, 0x1000, 1, 1).unwrap();
+    assert_eq!(page[0].bytes, Some(vec![2; 4096]));
+    assert!(map.read(&index, 0x2000, 1, 1).is_err());
 }
 
 #[test]
