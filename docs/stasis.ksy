@@ -97,6 +97,8 @@ types:
             312: rev2_pidfd
             314: rev2_socket
             341: rev2_socket_option
+            315: rev2_inotify
+            316: rev2_inotify_watch
             313: rev2_external
             305: rev2_lock
             401: rev2_sighand
@@ -974,7 +976,7 @@ types:
         doc: "Device number, for a device."
       - id: flags
         type: u4
-        doc: "How it was found and what the image holds of it. Bits: 0x1 DELETED, 0x2 EMBEDDED, 0x4 SHMEM, 0x8 MEMFD, 0x10 MAPPED, 0x20 OPEN, 0x40 PROC."
+        doc: "How it was found and what the image holds of it. Bits: 0x1 DELETED, 0x2 EMBEDDED, 0x4 SHMEM, 0x8 MEMFD, 0x10 MAPPED, 0x20 OPEN, 0x40 PROC, 0x80 WATCHED."
       - id: seals
         type: u4
         doc: "Seals of a memfd. Bits: 0x1 SEAL, 0x2 SHRINK, 0x4 GROW, 0x8 WRITE, 0x10 FUTURE_WRITE, 0x20 EXEC."
@@ -1210,6 +1212,39 @@ types:
         doc: "Its value, as getsockopt(2) tells it; the instructions of a filter."
       - id: padding
         size: (8 - tail_len % 8) % 8
+      - id: xxh3
+        type: u8
+  rev2_inotify:
+    doc: "An inotify instance; INOTIFY_WATCHes belong to it."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: nr_watches
+        type: u8
+        doc: "Watches in it."
+      - id: xxh3
+        type: u8
+  rev2_inotify_watch:
+    doc: "A file or directory watched by an inotify instance."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: wd
+        type: u4
+        doc: "Number of the watch."
+      - id: mask
+        type: u4
+        doc: "Events that it tells of, and how. Bits: 0x1 IN_ACCESS, 0x2 IN_MODIFY, 0x4 IN_ATTRIB, 0x8 IN_CLOSE_WRITE, 0x10 IN_CLOSE_NOWRITE, 0x20 IN_OPEN, 0x40 IN_MOVED_FROM, 0x80 IN_MOVED_TO, 0x100 IN_CREATE, 0x200 IN_DELETE, 0x400 IN_DELETE_SELF, 0x800 IN_MOVE_SELF, 0x4000000 IN_EXCL_UNLINK, 0x80000000 IN_ONESHOT."
+      - id: inode
+        type: u4
+        doc: "What is watched."
+      - id: pad
+        type: u4
+        doc: "Always zero."
       - id: xxh3
         type: u8
   rev2_external:
@@ -1519,6 +1554,7 @@ enums:
     12: path
     13: external
     14: socket
+    15: inotify
   file_owner_type:
     0: f_owner_tid
     1: f_owner_pid

@@ -337,25 +337,25 @@ fn a_pid_that_is_not_there_is_refused() {
 fn everything_that_cannot_be_carried_over_is_named_at_once_and_can_be_allowed() {
     let dir = host::workdir();
     let mut victim = Program::victim(VICTIM, "unsupported", dir.path()).expect("the victim gets ready");
-    let inotify: Vec<String> = fs::read_dir(format!("/proc/{}/fd", victim.pid()))
+    let fanotify: Vec<String> = fs::read_dir(format!("/proc/{}/fd", victim.pid()))
         .expect("its descriptors")
         .filter_map(|entry| {
             let entry = entry.expect("a descriptor");
             let target = fs::read_link(entry.path()).ok()?;
             target
                 .to_string_lossy()
-                .contains("inotify")
+                .contains("fanotify")
                 .then(|| entry.file_name().to_string_lossy().into_owned())
         })
         .collect();
-    assert_eq!(inotify.len(), 2);
+    assert_eq!(fanotify.len(), 2);
     let run = checkpoint(victim.pid(), &dir.path().join("image.stasis"), &["--kill"]);
-    run.refused(&["inotify", &inotify[0], &inotify[1], &victim.pid().to_string()]);
+    run.refused(&["fanotify", &fanotify[0], &fanotify[1], &victim.pid().to_string()]);
     let image = dir.path().join("image.stasis");
     assert!(!image.exists());
     checkpoint(victim.pid(), &image, &["--allow", "descriptor"]).succeeded();
     let said = stasis_tests::engine::run(stasis(["inspect"]).arg(&image)).succeeded().stdout;
-    assert!(said.contains("inotify"), "inspect does not show what was given up:\n{said}");
+    assert!(said.contains("fanotify"), "inspect does not show what was given up:\n{said}");
     victim.go();
     victim.finish().must_be_intact();
 }

@@ -60,6 +60,7 @@ victims! {
     timerfds: "timerfds",
     signalfds: "signalfds",
     a_pidfd_to_itself: "pidfds",
+    inotify_watches: "inotify",
     the_attributes_of_the_task: "attributes",
     a_root_directory_of_its_own: "jail",
     the_death_signal_and_dumpability: "pdeathsig",

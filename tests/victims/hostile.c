@@ -1,7 +1,7 @@
 /* Targets that cannot or must not be checkpointed. */
 #include "victim.h"
 #include <sys/socket.h>
-#include <sys/inotify.h>
+#include <sys/fanotify.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -41,11 +41,11 @@ KIND(zombie, "has a child that ended and was not waited for; its pid is in `chil
 	CHECK_EQ(WEXITSTATUS(status), 3, "its status");
 }
 
-KIND(unsupported, "holds two descriptors that cannot be carried over (inotify)")
+KIND(unsupported, "holds two descriptors that cannot be carried over (fanotify)")
 {
-	int inotify = MUST(inotify_init1(IN_CLOEXEC));
-	int other = MUST(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-	CHECK(inotify >= 0 && other >= 0, "the set-up");
+	int fanotify = MUST(fanotify_init(FAN_CLOEXEC | FAN_REPORT_FID, 0));
+	int other = MUST(fanotify_init(FAN_CLOEXEC | FAN_REPORT_FID | FAN_NONBLOCK, 0));
+	CHECK(fanotify >= 0 && other >= 0, "the set-up");
 	ready_and_wait();
 }
 

@@ -5,11 +5,13 @@
 mod fdinfo;
 mod holders;
 mod maps;
+mod mounts;
 mod status;
 
 pub use fdinfo::*;
 pub use holders::holders_of;
 pub use maps::*;
+pub use mounts::*;
 pub use status::*;
 
 use std::fs::{File, OpenOptions};
@@ -53,6 +55,11 @@ impl Proc {
     fn at(path: &str, pid: i32) -> io::Result<Self> {
         let dir = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(path)?;
         Ok(Self { dir: dir.into(), pid })
+    }
+
+    /// A path to one of its files that this process can use.
+    pub fn path_of(&self, name: &str) -> String {
+        self.path(name)
     }
 
     fn path(&self, name: &str) -> String {

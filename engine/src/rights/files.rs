@@ -70,6 +70,14 @@ impl Files {
         self.open(self.holders.of_file(file), inode, flags)
     }
 
+    /// Finds a file for everybody who has this description of an inotify instance that watches it, which takes the right to
+    /// read it (inotify(7)).
+    pub fn find_watched(&self, file: Id, (id, inode): (Id, &Inode)) -> Result<OwnedFd, RestoreError> {
+        let users: Vec<Who> = self.holders.of_file(file).collect();
+        users.iter().try_for_each(|who| self.check(*who, id, inode, libc::O_RDONLY))?;
+        self.open(users.into_iter(), (id, inode), libc::O_PATH)
+    }
+
     /// Opens a file for everybody who has it open or mapped, with these flags.
     pub fn open_for_all(&self, inode: (Id, &Inode), flags: i32) -> Result<OwnedFd, RestoreError> {
         self.open(self.holders.of_inode(inode.0), inode, flags)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stasis_format::record::{Creds, Pipe};
+use stasis_format::record::{Creds, InotifyWatch, Pipe};
 
 use crate::image::model::{Id, Tree};
 use crate::memory::areas;
@@ -43,6 +43,9 @@ impl Holders {
                 let Some(file) = tree.files.get(&fd.file) else { continue };
                 let inode = tree.object::<Pipe>(file.object).map_or(file.object, |fifo| fifo.inode);
                 holders.inodes.entry(inode).or_default().insert(who);
+                for watch in tree.parts_of::<InotifyWatch>(file.object) {
+                    holders.inodes.entry(watch.inode).or_default().insert(who);
+                }
             }
             let Some(mm) = tree.mms.get(&task.task.mm) else { continue };
             for (inode, write) in areas::mapped(mm).chain([(mm.mm.exe, false)]) {

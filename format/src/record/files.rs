@@ -32,6 +32,7 @@ pub const INODE_FLAGS: &[(u64, &str)] = &[
     (16, "MAPPED"),
     (32, "OPEN"),
     (64, "PROC"),
+    (128, "WATCHED"),
 ];
 
 impl Inode {

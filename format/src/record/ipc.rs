@@ -86,6 +86,24 @@ pub const SOL_SOCKET_OPTIONS: &[(u64, &str)] = &[
 /// SOL_SOCKET.
 const SOL_SOCKET: u32 = 1;
 
+/// Bits of [`InotifyWatch::mask`], inotify(7).
+pub const INOTIFY_MASK: &[(u64, &str)] = &[
+    (0x1, "IN_ACCESS"),
+    (0x2, "IN_MODIFY"),
+    (0x4, "IN_ATTRIB"),
+    (0x8, "IN_CLOSE_WRITE"),
+    (0x10, "IN_CLOSE_NOWRITE"),
+    (0x20, "IN_OPEN"),
+    (0x40, "IN_MOVED_FROM"),
+    (0x80, "IN_MOVED_TO"),
+    (0x100, "IN_CREATE"),
+    (0x200, "IN_DELETE"),
+    (0x400, "IN_DELETE_SELF"),
+    (0x800, "IN_MOVE_SELF"),
+    (1 << 26, "IN_EXCL_UNLINK"),
+    (1 << 31, "IN_ONESHOT"),
+];
+
 records! {
     /// A pipe or FIFO; EXTENTs hold what was in it. Of a pipe with PACKETS (O_DIRECT, pipe(2)) that is each packet behind
     /// its length as u32.
@@ -221,6 +239,24 @@ records! {
             Err(_) => format!("{name} is {}", hex(&option.value)),
         }
     }
+
+    /// An inotify instance; INOTIFY_WATCHes belong to it.
+    Inotify = 315 "INOTIFY", behind [FileKind::same(15, "inotify")] {
+        /// Watches in it.
+        nr_watches: u64 => Dec => Counts[InotifyWatch],
+    } words(inotify) { format!("{} watches", inotify.nr_watches) }
+
+    /// A file or directory watched by an inotify instance.
+    InotifyWatch = 316 "INOTIFY_WATCH", of Inotify {
+        /// Number of the watch.
+        wd: u32 => Dec,
+        /// Events that it tells of, and how.
+        mask: u32 => Flags(crate::record::INOTIFY_MASK),
+        /// What is watched.
+        inode: u32 => Ref => Always[Inode],
+        /// Always zero.
+        pad: u32 => Zero,
+    } words(watch) { format!("{} for {}", watch.wd, flags(watch.mask.into(), INOTIFY_MASK).join("|")) }
 
     /// The other end lies outside the tree; it is taken from the process that restarts the image.
     External = 313 "EXTERNAL", tail description: Text "What it was, as /proc/PID/fd shows it.",

@@ -32,12 +32,15 @@ pub const MAPPED: u32 = 16;
 pub const OPEN: u32 = 32;
 /// A file of /proc.
 pub const PROC: u32 = 64;
+/// An inotify instance watches it.
+pub const WATCHED: u32 = 128;
 
 /// File system magic of procfs (linux/magic.h).
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
 impl Capture<'_> {
-    /// The INODE of an open file; `path` is what the kernel's link says, `use_` is [`MAPPED`] or [`OPEN`].
+    /// The INODE of an open file; `path` is what the kernel's link says, `use_` is [`MAPPED`], [`OPEN`] or
+    /// [`WATCHED`].
     ///
     /// The contents of deleted files, memfds and shared memory go into the image, those of others on request.
     pub fn inode(&mut self, fd: OwnedFd, path: &[u8], use_: u32) -> io::Result<Id> {

@@ -12,6 +12,7 @@ pub mod eventfd;
 pub mod external;
 pub mod file;
 pub mod inodes;
+pub mod inotify;
 pub mod kind;
 pub mod pidfd;
 pub mod pipe;
@@ -36,6 +37,7 @@ pub const KINDS: &[&dyn FdKind] = &[
     &timerfd::Timerfd,
     &signalfd::Signalfd,
     &pidfd::Pidfd,
+    &inotify::Inotify,
     &unsupported::Unsupported,
 ];
 

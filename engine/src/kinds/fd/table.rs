@@ -378,6 +378,9 @@ impl<'t> Descriptors<'t> {
         // Our own hold on the other ends of pipes would keep the process from seeing their end.
         self.streams.clear();
         inodes::seal(self.tree, &self.made)?;
+        // Closing a file is an event that whoever watches it would be told.
+        self.made.clear();
+        self.programs.clear();
         let (tree, places) = (self.tree, &self.places);
         let placed = Placed { tree, channel, stubs, places, used: &mut self.used, same_boot };
         for (id, file) in &tree.files {
