@@ -33,6 +33,7 @@ const KNOWN: &[(What, &str)] = &[
     (What::Proc, "engine/src/memory/pages.rs"),
     (What::Proc, "engine/src/restart/mod.rs"),
     (What::Proc, "engine/src/revision1.rs"),
+    (What::Proc, "engine/src/rights/caller.rs"),
     (What::Proc, "engine/src/rights/files.rs"),
     (What::Proc, "engine/src/tracee/exec_replace.rs"),
     (What::Proc, "engine/src/tracee/rescue.rs"),
