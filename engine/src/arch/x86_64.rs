@@ -93,6 +93,10 @@ const EINTR_ON_STOP: &[i64] = &[
     libc::SYS_msgsnd,
     libc::SYS_io_getevents,
     333, // io_pgetevents
+    // Where the rest of the time cannot be written over what was asked for (poll_select_finish of fs/select.c).
+    libc::SYS_select,
+    libc::SYS_pselect6,
+    libc::SYS_ppoll,
 ];
 
 /// Turns an EINTR that our stop caused into "again, unless a handler runs".
@@ -124,17 +128,74 @@ pub fn interrupted_again(regs: &Regs) -> Regs {
     regs
 }
 
-/// If the thread was taken in a relative sleep whose remaining time the kernel has written out, the addresses of
-/// the requested and of the remaining time (`struct timespec`); a `0` second part means that nothing was written.
-pub fn interrupted_sleep(regs: &Regs) -> Option<(u64, u64)> {
-    if regs.rax as i64 != -ERESTART_RESTARTBLOCK {
-        return None;
+/// The same for a call that does so under some conditions only, which hold.
+pub fn again_if_interrupted(regs: &mut Regs) {
+    if regs.orig_rax as i64 >= 0 && regs.rax as i64 == -i64::from(libc::EINTR) {
+        regs.rax = (-ERESTARTNOHAND) as u64;
     }
-    match regs.orig_rax as i64 {
-        libc::SYS_nanosleep => Some((regs.rdi, regs.rsi)),
-        libc::SYS_clock_nanosleep => Some((regs.rdx, regs.r10)),
-        _ => None,
+}
+
+/// Whether an interrupted call is one to be made again: to be gone on with from the kernel's restart block, or anew.
+pub fn is_to_be_made_again(regs: &Regs, by_restart_block: bool) -> bool {
+    let want = if by_restart_block { ERESTART_RESTARTBLOCK } else { ERESTARTNOHAND };
+    regs.orig_rax as i64 >= 0 && regs.rax as i64 == -want
+}
+
+/// The result of a call that says that it is to be gone on with from the kernel's restart block.
+pub fn is_restart_block(result: i64) -> bool {
+    result == -ERESTART_RESTARTBLOCK
+}
+
+/// Has an interrupted thread go on from the kernel's restart block, and carry a note ([`take_note`]).
+pub fn go_on_by_restart(regs: &mut Regs, note: u32) {
+    regs.rax = u64::from(note) << 32 | libc::SYS_restart_syscall as u64;
+    regs.rip = regs.rip.wrapping_sub(SYSCALL_INSN.len() as u64);
+    // In no call, so that the kernel leaves the registers as they are.
+    regs.orig_rax = u64::MAX;
+}
+
+/// Gives a call that is to be made again a note to carry along.
+pub fn add_note(regs: &mut Regs, note: u32) {
+    regs.orig_rax = u64::from(note) << 32 | regs.orig_rax & u64::from(u32::MAX);
+}
+
+/// Takes the note off the number of the call that a thread is in; 0 is none.
+///
+/// The kernel takes the number of a call from the lower half of the register (`do_syscall_64` of
+/// arch/x86/entry/syscall_64.c) and keeps all of it; at the end of the call the result takes its place.
+pub fn take_note(regs: &mut Regs) -> u32 {
+    if (regs.orig_rax as i32) < 0 {
+        return 0;
     }
+    let note = (regs.orig_rax >> 32) as u32;
+    regs.orig_rax &= u64::from(u32::MAX);
+    note
+}
+
+/// Sets the number of a call that goes on by restart_syscall(2), where it is known.
+pub fn name_restarted_call(regs: &mut Regs, nr: Option<i64>) {
+    let is_restarted =
+        regs.orig_rax as i64 == libc::SYS_restart_syscall && regs.rax as i64 == -ERESTART_RESTARTBLOCK;
+    if let Some(nr) = nr.filter(|_| is_restarted) {
+        regs.orig_rax = nr as u64;
+    }
+}
+
+/// Changes an argument of the call that a thread is in or at.
+pub fn set_argument(regs: &mut Regs, index: usize, value: u64) {
+    match index {
+        0 => regs.rdi = value,
+        1 => regs.rsi = value,
+        2 => regs.rdx = value,
+        3 => regs.r10 = value,
+        4 => regs.r8 = value,
+        _ => regs.r9 = value,
+    }
+}
+
+/// Ends the system call that a thread is in, with this result.
+pub fn end_call(regs: &mut Regs, value: i64) {
+    (regs.rax, regs.orig_rax) = (value.cast_unsigned(), u64::MAX);
 }
 
 /// Ends the system call that a captured thread is in, with this result; false if it is in none.

@@ -43,6 +43,7 @@ use crate::progress::Progress;
 use crate::sys::{self, process};
 use crate::tracee::exec_replace::TakeoverError;
 use crate::tracee::handover::{Channel, Numbers};
+use crate::tracee::wait::PutBack;
 use crate::tracee::stub::{Call, Stub, StubError};
 use crate::tree::ids::{self, Identity};
 use crate::tree::respawn::{self, Plan, Stubs};
@@ -456,17 +457,17 @@ fn go(
             kind.arm(&mut site.making(stub, tree, own))?;
         }
     }
-    let mut asleep = Vec::with_capacity(works.len());
+    let mut starts = Vec::with_capacity(works.len());
     for (stub, site) in &mut *works {
         let tids = stub.tids.clone();
         let threads = tids.iter().zip(&site.task.threads);
-        let resumed = threads.map(|(tid, state)| thread::resume_sleep(stub, *tid, state));
-        asleep.push(resumed.collect::<Result<Vec<bool>, _>>()?);
+        let resumed = threads.map(|(tid, state)| thread::resume_wait(stub, *tid, state));
+        starts.push(resumed.collect::<Result<Vec<_>, _>>()?);
         stub.leave_boot()?;
     }
-    for ((stub, Site { task, .. }), asleep) in works.iter().zip(asleep) {
-        for ((tid, state), asleep) in stub.tids.iter().zip(&task.threads).zip(asleep) {
-            thread::restore_cpu(*tid, state, asleep)?;
+    for ((stub, Site { task, .. }), starts) in works.iter().zip(&starts) {
+        for ((tid, state), start) in stub.tids.iter().zip(&task.threads).zip(starts) {
+            thread::restore_cpu(*tid, state, start)?;
         }
         if task.task.state == STOPPED {
             process::tgkill(stub.pid, stub.pid, libc::SIGSTOP)
@@ -474,6 +475,7 @@ fn go(
         }
     }
     works.iter().try_for_each(|(stub, _)| stub.release())?;
+    PutBack::all(starts.into_iter().flatten().filter_map(|start| start.put_back).collect());
     Ok(())
 }
 

@@ -4,9 +4,11 @@
 //! * [`batch`]: calls to be made in a process and what they need in its memory; `area` is where that lies. [`stops`]: the one
 //!   loop over what ptrace(2) reports.
 //! * [`rescue`]: how a target gets back by itself should we be killed. [`exec_replace`]: a running process becomes a stub.
+//! * [`wait`]: a call that waits for some time gets what is left of it; `asleep`: how long that has been.
 //! * [`handover`]: how descriptors get into a stub.
 
 mod area;
+mod asleep;
 pub mod batch;
 pub mod exec_replace;
 pub mod handover;
@@ -14,3 +16,4 @@ pub mod rescue;
 pub mod stops;
 pub mod stub;
 pub mod target;
+pub mod wait;

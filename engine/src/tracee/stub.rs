@@ -236,13 +236,28 @@ impl Stub {
         Ok(ret)
     }
 
-    /// Makes a call in a thread and interrupts it at once, so that the kernel notes how it would go on.
-    pub fn interrupt_in(&mut self, tid: i32, nr: i64, args: [u64; 6]) -> Result<(), StubError> {
+    /// Makes a call in a thread and interrupts it at once, so that the kernel notes how it would go on; returns what it
+    /// came to. `time` is what the argument of that number points to.
+    pub fn interrupt_in(
+        &mut self,
+        tid: i32,
+        nr: i64,
+        mut args: [u64; 6],
+        time: Option<(usize, [u8; 16])>,
+    ) -> Result<i64, StubError> {
+        if let Some((index, bytes)) = time {
+            let at = self.area().room().at;
+            self.write(at, &bytes)?;
+            if let Some(arg) = args.get_mut(index) {
+                *arg = at;
+            }
+        }
         let regs = arch::call_regs(&self.base, self.boot + arch::BATCH_SYSCALL, nr, args);
         ptrace::set_regs(tid, &regs).map_err(control("setting registers"))?;
         self.to_syscall_stop(tid)?;
         ptrace::interrupt(tid).map_err(control("stopping"))?;
-        self.to_syscall_stop(tid)
+        self.to_syscall_stop(tid)?;
+        Ok(arch::result(&ptrace::get_regs(tid).map_err(control("reading registers"))?))
     }
 
     /// Adds a thread with this id (in the process's own namespace), or with another if [`exact_ids`](Self::exact_ids)

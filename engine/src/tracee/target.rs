@@ -11,7 +11,9 @@ use crate::arch;
 use crate::procfs::Proc;
 use crate::sys::ptrace::{self, Regs, Stop};
 use crate::sys::vm;
+use crate::tracee::asleep::Look;
 use crate::tracee::rescue::{Code, WayBack};
+use crate::tracee::wait::{self, PutBack, Wait};
 
 /// Why a process could not be seized.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +84,8 @@ pub struct Thread {
     pub sigmask: u64,
     /// Signal of the job-control stop it was found in.
     pub stopped_by: Option<i32>,
+    /// The wait that it was in, if it has an end.
+    pub wait: Option<Wait>,
     /// Whether a call of ours has changed its registers and mask.
     dirty: bool,
     /// Whether the registers found were corrected and have to be written back.
@@ -130,10 +134,11 @@ impl Target {
         let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
         let mut target =
             Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0, way_back: None };
+        let asleep = wait::look(&target.proc, pid);
         ptrace::seize(pid, false)
             .and_then(|()| ptrace::interrupt(pid))
             .map_err(|source| TargetError::Seize { pid, source })?;
-        target.adopt(pid)?;
+        target.adopt(pid, asleep)?;
         if target.threads.iter().any(|t| t.gone) { Err(TargetError::Died { pid }) } else { Ok(target) }
     }
 
@@ -157,28 +162,30 @@ impl Target {
             }
             let mut seized = Vec::new();
             for tid in new {
+                let asleep = wait::look(&target.proc, tid);
                 match ptrace::seize(tid, false).and_then(|()| ptrace::interrupt(tid)) {
-                    Ok(()) => seized.push(tid),
+                    Ok(()) => seized.push((tid, asleep)),
                     // A thread that has just ended is no obstacle; the leader that cannot be seized is.
                     Err(e) if e.raw_os_error() == Some(libc::ESRCH) && tid != pid => {}
                     Err(e) if e.raw_os_error() == Some(libc::ESRCH) => return Err(TargetError::Gone(pid)),
                     Err(source) => {
-                        for tid in seized {
-                            target.adopt(tid)?;
+                        for (tid, asleep) in seized {
+                            target.adopt(tid, asleep)?;
                         }
                         return Err(TargetError::Seize { pid: tid, source });
                     }
                 }
             }
             // All of them, so that those who have stopped can be let go of.
-            let adopted: Vec<_> = seized.into_iter().map(|tid| target.adopt(tid)).collect();
+            let adopted: Vec<_> = seized.into_iter().map(|(tid, asleep)| target.adopt(tid, asleep)).collect();
             adopted.into_iter().collect::<Result<(), _>>()?;
         }
         Err(TargetError::Busy(pid))
     }
 
     /// Waits for the stop of a thread that was asked to stop, and notes how it was found. One that has ended is no error.
-    fn adopt(&mut self, tid: i32) -> Result<(), TargetError> {
+    /// `asleep` is what could be seen of its sleep before.
+    fn adopt(&mut self, tid: i32, asleep: Option<Look>) -> Result<(), TargetError> {
         let mut stuck = false;
         let mut thread = Thread {
             tid,
@@ -186,6 +193,7 @@ impl Target {
             regs: arch::from_record(&Default::default()),
             sigmask: 0,
             stopped_by: None,
+            wait: None,
             dirty: false,
             corrected: false,
             postponed: Vec::new(),
@@ -200,7 +208,10 @@ impl Target {
                     _ => thread.gone = true,
                 }
                 let found = thread.regs.rax;
+                let note = arch::take_note(&mut thread.regs);
                 arch::hide_interruption(&mut thread.regs);
+                let slept = asleep.and_then(|look| look.slept(Look::at(&self.proc.task(tid).ok()?)?));
+                thread.wait = Wait::found(&self.proc, tid, &mut thread.regs, note, slept);
                 if thread.regs.rax != found {
                     // At once, so that it holds should we be killed; again when the thread is put back.
                     thread.corrected = true;
@@ -440,13 +451,25 @@ impl Thread {
     }
 
     /// Puts the thread back and lets it run.
-    fn release(&mut self) -> Result<(), TargetError> {
+    ///
+    /// A wait goes on with what is left of it; whoever waits for the end of a stop does not go on yet.
+    fn release(&mut self) -> Result<Option<PutBack>, TargetError> {
         self.settle()?;
         let tid = self.tid;
         if self.gone {
-            return Ok(());
+            return Ok(None);
         }
-        ptrace::detach(tid).map_err(|source| TargetError::Call { tid, source })
+        let failed = |source| TargetError::Call { tid, source };
+        let mut put_back = None;
+        if let Some(wait) = self.wait.take().filter(|_| self.stopped_by.is_none()) {
+            let mut regs = self.regs;
+            put_back = wait.go_on(tid, &mut regs);
+            if regs != self.regs {
+                ptrace::set_regs(tid, &regs).map_err(failed)?;
+            }
+        }
+        ptrace::detach(tid).map_err(failed)?;
+        Ok(put_back)
     }
 }
 
@@ -456,9 +479,11 @@ impl Drop for Target {
             tracing::debug!(pid = self.pid, %error, "a thread could not be put back");
         }
         let mut again: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+        let mut lent = Vec::new();
         for thread in &mut self.threads {
-            if let Err(e) = thread.release() {
-                tracing::debug!(tid = thread.tid, error = %e, "thread could not be released");
+            match thread.release() {
+                Ok(put_back) => lent.extend(put_back),
+                Err(e) => tracing::debug!(tid = thread.tid, error = %e, "thread could not be released"),
             }
             if !thread.gone {
                 again.insert(thread.tid, std::mem::take(&mut thread.postponed));
@@ -469,5 +494,6 @@ impl Drop for Target {
                 let _ = crate::sys::process::tgkill(self.pid, tid, sig);
             }
         }
+        PutBack::all(lent);
     }
 }

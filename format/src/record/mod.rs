@@ -76,7 +76,7 @@ pub enum BodyError {
 
 bodies! {
     Image, Warning,
-    Task, Thread, Creds, Rlimit, Namespace, Fs,
+    Task, Thread, Wait, Creds, Rlimit, Namespace, Fs,
     CpuX86_64,
     Mm, Vma, MmContext, Extent, Guard,
     FileTable, Fd, File, Inode, InodeIdentity, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, Socket,

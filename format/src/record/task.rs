@@ -179,6 +179,14 @@ records! {
         no_new_privs: u32 => Dec,
     } words(thread) { format!("tid {} {}", thread.tid, escape(until_nul(&thread.comm))) }
 
+    /// What is left of a timed wait that the thread was in; what a reader that does not know it restarts waits anew.
+    Wait = 16486 "WAIT", of Thread {
+        /// Time that is left.
+        remaining: u64 => Nanos,
+        /// Time that the call was to last.
+        whole: u64 => Nanos,
+    } words(wait) { format!("{} of {} ms left", wait.remaining / 1_000_000, wait.whole / 1_000_000) }
+
     /// Credentials of a thread.
     Creds = 104 "CREDS", tail groups: U32s "Supplementary groups.", object, of Image | Task | Thread {
         /// Real user id.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use stasis_format::record::Thread;
+use stasis_format::record::{self, InBody as _, Thread};
 use zerocopy::IntoBytes;
 
 use super::borrow::words;
@@ -18,7 +18,9 @@ use crate::sys::abi::{SchedAttr, Stack};
 use crate::sys::kcmp::{self, Shared};
 use crate::sys::{process, ptrace, sched, vm};
 use crate::tracee::batch::{Batch, args};
+use crate::sys::ptrace::Regs;
 use crate::tracee::stub::{Call, Stub};
+use crate::tracee::wait::{PutBack, Wait};
 
 const SS_DISABLE: u32 = 2;
 const PR_GET_TID_ADDRESS: i32 = 40;
@@ -96,14 +98,12 @@ fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureError> {
     if ptrace::has_syscall_user_dispatch(tid).unwrap_or(false) {
         c.survey.refuse(Loss::Attribute, c.target.pid, "its system calls are dispatched to user space", "");
     }
-    let (regs, sigmask, stopped) = match c.target.threads.get(index) {
-        Some(t) => (t.regs, t.sigmask, t.stopped_by),
+    let (regs, sigmask, stopped, wait) = match c.target.threads.get(index) {
+        Some(t) => (t.regs, t.sigmask, t.stopped_by, t.wait),
         None => {
             return Err(CaptureError::Target(crate::tracee::target::TargetError::Died { pid: c.target.pid }));
         }
     };
-    let mut regs = regs;
-    arch::find_original_call(c.target.pid, &mut regs);
     let xstate = ptrace::get_xstate(tid).map_err(CaptureError::read(what("the extended registers"), tid))?;
 
     let mut thread = Thread {
@@ -134,7 +134,9 @@ fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureError> {
     }
     let id = c.tree.new_id();
     let pending = capture_pending(tid, false)?;
-    Ok(ThreadState { id, thread, cpu: arch::to_record(&regs, xstate), pending, ..ThreadState::default() })
+    let wait = wait.map(|wait| record::Wait { remaining: wait.rest, whole: wait.whole }.into());
+    let (cpu, parts) = (arch::to_record(&regs, xstate), wait.into_iter().collect());
+    Ok(ThreadState { id, thread, cpu, pending, parts, ..ThreadState::default() })
 }
 
 /// Looks for what a thread usually shares with its process and can have of its own after an unshare(2).
@@ -299,34 +301,35 @@ fn sched_attr(t: &Thread) -> SchedAttr {
     }
 }
 
-/// Has a thread that was taken in a relative sleep go to sleep again for what was left of it, so that its final
-/// registers find a sleep to go on with. True if they do.
-///
-/// The kernel writes the remaining time out when a sleep is interrupted, if the program asked for it (nanosleep(2)).
-/// It stands in for the requested time while the call is made, and then that is put back.
-pub fn resume_sleep(stub: &mut Stub, tid: i32, t: &ThreadState) -> Result<bool, RestoreError> {
-    let regs = arch::from_record(&t.cpu);
-    let Some((request, remaining)) = arch::interrupted_sleep(&regs).filter(|(_, remaining)| *remaining != 0)
-    else {
-        return Ok(false);
-    };
-    let (mut requested, mut left) = ([0u8; 16], [0u8; 16]);
-    let readable = vm::read_exact_at(stub.pid, request, &mut requested)
-        .and_then(|()| vm::read_exact_at(stub.pid, remaining, &mut left));
-    // Memory that is not there makes the call fail in the program too, where it belongs.
-    if readable.is_err() || stub.write(request, &left).is_err() {
-        return Ok(false);
+/// What a thread starts with: its registers, and what it has to give back then.
+#[derive(Debug)]
+pub struct Start {
+    regs: Regs,
+    /// What it was lent to go on with a wait.
+    pub put_back: Option<PutBack>,
+}
+
+/// Finds out what a thread starts with, and has the kernel know how long it still waits if it was taken in a wait.
+pub fn resume_wait(stub: &mut Stub, tid: i32, t: &ThreadState) -> Result<Start, RestoreError> {
+    let mut regs = arch::from_record(&t.cpu);
+    let record = t.parts.iter().find_map(record::Wait::of);
+    let wait = Wait::of_image(stub.pid, &regs, record.map(|wait| wait.remaining));
+    if let Some((nr, args, time)) = wait.and_then(|wait| wait.kept()) {
+        let result = stub.interrupt_in(tid, nr, args, time)?;
+        if !arch::is_restart_block(result) {
+            // It is over: the time is up, or what it waited for is there.
+            arch::end_call(&mut regs, result);
+            return Ok(Start { regs, put_back: None });
+        }
+    } else {
+        arch::without_restart_block(&mut regs);
     }
-    let (nr, args) = arch::interrupted_call(&regs);
-    stub.interrupt_in(tid, nr, args)?;
-    stub.write(request, if request == remaining { &left } else { &requested })?;
-    Ok(true)
+    let put_back = wait.and_then(|wait| wait.go_on(tid, &mut regs));
+    Ok(Start { regs, put_back })
 }
 
 /// Sets the final registers and mask of a thread that has come to its last stop.
-///
-/// `asleep`: an interrupted sleep waits to be gone on with, see [`resume_sleep`].
-pub fn restore_cpu(tid: i32, t: &ThreadState, asleep: bool) -> Result<(), RestoreError> {
+pub fn restore_cpu(tid: i32, t: &ThreadState, start: &Start) -> Result<(), RestoreError> {
     let what = |what: &str| format!("setting the {what} of thread {}", t.thread.tid);
     if !t.cpu.xstate.is_empty() {
         ptrace::set_xstate(tid, &t.cpu.xstate).map_err(|e| match e.raw_os_error() {
@@ -340,10 +343,6 @@ pub fn restore_cpu(tid: i32, t: &ThreadState, asleep: bool) -> Result<(), Restor
             _ => RestoreError::io(what("extended registers"))(e),
         })?;
     }
-    let mut regs = arch::from_record(&t.cpu);
-    if !asleep {
-        arch::without_restart_block(&mut regs);
-    }
-    ptrace::set_regs(tid, &regs).map_err(RestoreError::io(what("registers")))?;
+    ptrace::set_regs(tid, &start.regs).map_err(RestoreError::io(what("registers")))?;
     ptrace::set_sigmask(tid, t.thread.sigmask).map_err(RestoreError::io(what("signal mask")))
 }
