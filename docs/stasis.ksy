@@ -73,6 +73,7 @@ types:
             16385: rev2_warning
             101: rev2_task
             102: rev2_thread
+            16486: rev2_wait
             104: rev2_creds
             105: rev2_rlimit
             106: rev2_namespace
@@ -461,6 +462,21 @@ types:
         doc: "CPU affinity mask, bit n of byte n/8."
       - id: padding
         size: (8 - tail_len % 8) % 8
+      - id: xxh3
+        type: u8
+  rev2_wait:
+    doc: "What is left of a timed wait that the thread was in; what a reader that does not know it restarts waits anew."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: remaining
+        type: u8
+        doc: "Time that is left."
+      - id: whole
+        type: u8
+        doc: "Time that the call was to last."
       - id: xxh3
         type: u8
   rev2_creds:

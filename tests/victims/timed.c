@@ -250,7 +250,8 @@ KIND(writing, "a write of which half is in the pipe: the other half follows, no 
 }
 
 static const struct timespec SHORT = { .tv_sec = 2 };
-static int64_t began[4], ended[4];
+static int64_t began[6], ended[6];
+static int timed_epoll, timed_pair[2];
 static struct timespec remaining;
 
 static long in_nanosleep(int index)
@@ -292,21 +293,52 @@ static long in_poll_for_time(int index)
 	return result;
 }
 
+static long in_epoll_for_time(int index)
+{
+	struct epoll_event got;
+	(void)index;
+	began[4] = monotonic();
+	long result = syscall(SYS_epoll_wait, timed_epoll, &got, 1, 2000);
+	ended[4] = monotonic();
+	return result;
+}
+
+static long in_recv_for_time(int index)
+{
+	char byte;
+	(void)index;
+	began[5] = monotonic();
+	long result = syscall(SYS_recvfrom, timed_pair[0], &byte, 1, 0, NULL, NULL);
+	ended[5] = monotonic();
+	return result < 0 && errno == EAGAIN ? 0 : -1;
+}
+
 static struct sleeper sleeping[] = {
 	{ .name = "nanosleep", .nr = SYS_nanosleep, .sleep = in_nanosleep },
 	{ .name = "clock_nanosleep", .nr = SYS_clock_nanosleep, .sleep = in_clock_nanosleep },
 	{ .name = "clock_nanosleep until", .nr = SYS_clock_nanosleep, .sleep = in_clock_nanosleep_until },
 	{ .name = "poll for a time", .nr = SYS_poll, .sleep = in_poll_for_time },
+	{ .name = "epoll_wait for a time", .nr = SYS_epoll_wait, .sleep = in_epoll_for_time },
+	{ .name = "recv for a time", .nr = SYS_recvfrom, .sleep = in_recv_for_time },
 };
 
-KIND(sleeping, "nanosleep and its kin: they return 0, and not before their time")
+KIND(sleeping, "nanosleep and its kin: their time is up in the end, and not before")
 {
-	pthread_t threads[4];
+	enum { COUNT = sizeof(sleeping) / sizeof(*sleeping) };
+	struct timeval limit = { .tv_sec = SHORT.tv_sec }, after;
+	socklen_t length = sizeof(after);
+	pthread_t threads[COUNT];
 	sleepers = sleeping;
-	start(threads, 4);
+	timed_epoll = MUST(epoll_create1(EPOLL_CLOEXEC));
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, timed_pair));
+	MUST(setsockopt(timed_pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+	start(threads, COUNT);
 	ready_and_wait();
-	collect(threads, 4);
-	for (int i = 0; i < 4; i++)
+	collect(threads, COUNT);
+	/* What was left of the time stood there for a moment at most. */
+	MUST(getsockopt(timed_pair[0], SOL_SOCKET, SO_RCVTIMEO, &after, &length));
+	CHECK(after.tv_sec == limit.tv_sec && !after.tv_usec, "SO_RCVTIMEO is %ld.%06ld", after.tv_sec, after.tv_usec);
+	for (int i = 0; i < COUNT; i++)
 		CHECK(ended[i] - began[i] >= 2000000000, "%s ended after %lld ms", sleepers[i].name,
 		      (long long)(ended[i] - began[i]) / 1000000);
 }

@@ -43,8 +43,8 @@ use crate::progress::Progress;
 use crate::sys::{self, process};
 use crate::tracee::exec_replace::TakeoverError;
 use crate::tracee::handover::{Channel, Numbers};
-use crate::tracee::wait::PutBack;
 use crate::tracee::stub::{Call, Stub, StubError};
+use crate::tracee::wait::PutBack;
 use crate::tree::ids::{self, Identity};
 use crate::tree::respawn::{self, Plan, Stubs};
 

@@ -84,6 +84,17 @@ fn is_socket(proc: &Proc, fd: u64) -> bool {
     proc.readlink(&format!("fd/{}", fd as i32)).is_ok_and(|link| link.starts_with(b"socket:"))
 }
 
+/// A call to be made and interrupted at once, so that the kernel knows how long the wait is.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// Its number.
+    pub nr: i64,
+    /// Its arguments.
+    pub args: [u64; 6],
+    /// What the argument of this number has to point to.
+    pub time: Option<(usize, [u8; 16])>,
+}
+
 /// A wait that was interrupted by a stop of ours.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
@@ -103,7 +114,7 @@ impl Wait {
     /// forgotten it. `note` is what an earlier restart of the call left, `slept` how long the thread had been asleep.
     pub fn found(proc: &Proc, tid: i32, regs: &mut Regs, note: u32, slept: Option<Duration>) -> Option<Self> {
         let noted = Note::of(note);
-        arch::name_restarted_call(regs, noted.and_then(Note::call));
+        arch::name_restarted_call(regs, noted.map(|note| note.call));
         arch::find_original_call(tid, regs);
         let (nr, args) = arch::interrupted_call(regs);
         let (place, in_kernel) = place(nr, &args)?;
@@ -150,20 +161,18 @@ impl Wait {
         self.rest.saturating_sub(gone).max(1)
     }
 
-    /// The call that has the kernel keep the end of the wait: its number, its arguments, and which of these has to point
-    /// to a time, with that. Nothing if the kernel does not do so.
-    pub fn kept(&self) -> Option<(i64, [u64; 6], Option<(usize, [u8; 16])>)> {
+    /// The call that has the kernel keep the end of the wait; nothing if it does not do so.
+    pub fn kept(&self) -> Option<Kept> {
         let mut args = self.args;
         let time = match self.place {
-            _ if !self.in_kernel => return None,
-            Place::Millis(i) => {
+            Place::Millis(i) if self.in_kernel => {
                 args[i] = millis(self.left());
                 None
             }
-            Place::Memory(i) => Some((i, timespec_bytes(self.left()))),
-            Place::Socket(_) => return None,
+            Place::Memory(i) if self.in_kernel => Some((i, timespec_bytes(self.left()))),
+            _ => return None,
         };
-        Some((self.nr, args, time))
+        Some(Kept { nr: self.nr, args, time })
     }
 
     /// Changes the registers of the interrupted thread such that it goes on with what is left, and lends it what it
@@ -252,8 +261,7 @@ struct Note {
 
 impl Note {
     /// Calls that the kernel forgets the number of; others say it themselves.
-    const CALLS: [i64; 4] =
-        [libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_poll, libc::SYS_futex];
+    const CALLS: [i64; 4] = [libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_poll, libc::SYS_futex];
     const DIGITS: u32 = 24;
 
     fn bits(self) -> u32 {
@@ -270,10 +278,6 @@ impl Note {
         let digits = u64::from(bits & ((1 << Self::DIGITS) - 1));
         let call = Self::CALLS.get((bits >> 29) as usize)?;
         (digits != 0).then_some(Self { call: *call, rest: digits << (bits >> Self::DIGITS & 31) })
-    }
-
-    fn call(self) -> Option<i64> {
-        Some(self.call)
     }
 }
 
@@ -338,11 +342,16 @@ mod tests {
     #[test]
     fn a_note_keeps_the_call_and_seven_digits_of_the_time() {
         for call in Note::CALLS {
-            for rest in [1, 999, (1 << 24) - 1, 1 << 24, 2_500_000_000, 86_400 * NANOS, 300 * 86_400 * NANOS] {
+            for rest in [1, 999, (1 << 24) - 1, 1 << 24, 2_500_000_000, 86_400 * NANOS, 300 * 86_400 * NANOS]
+            {
                 let note = Note { call, rest };
                 let again = Note::of(note.bits()).unwrap();
                 assert_eq!(again.call, call);
-                assert!(again.rest <= rest && rest - again.rest <= rest >> 23, "{rest} became {}", again.rest);
+                assert!(
+                    again.rest <= rest && rest - again.rest <= rest >> 23,
+                    "{rest} became {}",
+                    again.rest
+                );
             }
         }
         assert_eq!(Note::of(0), None);

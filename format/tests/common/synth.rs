@@ -262,6 +262,7 @@ pub fn everything(mut synth: Synth) -> Synth {
     let timer = bytes().u32s(&[0, 1, 4, 34]).u64(0xdead).u32s(&[42, 1]).u64s(&[5, 6]).u32s(&[7, 0]);
     synth.record(502, id::TASK, 0, timer, b"");
     synth.record(403, id::THREAD, 0, bytes().u32s(&[10, u32::MAX]), &[10; 128]);
+    synth.record(0x4066, id::THREAD, 0, bytes().u64s(&[1_300_000_000, 2_500_000_000]), b"");
     let ids: Vec<u32> = (0..9).map(object).collect();
     synth.record(304, 0, ids[0], inode(0o100600, 5000), b"memfd:x (deleted)");
     synth.record(

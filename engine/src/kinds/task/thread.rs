@@ -16,9 +16,9 @@ use crate::procfs;
 use crate::refusal::Loss;
 use crate::sys::abi::{SchedAttr, Stack};
 use crate::sys::kcmp::{self, Shared};
+use crate::sys::ptrace::Regs;
 use crate::sys::{process, ptrace, sched, vm};
 use crate::tracee::batch::{Batch, args};
-use crate::sys::ptrace::Regs;
 use crate::tracee::stub::{Call, Stub};
 use crate::tracee::wait::{PutBack, Wait};
 
@@ -314,8 +314,8 @@ pub fn resume_wait(stub: &mut Stub, tid: i32, t: &ThreadState) -> Result<Start, 
     let mut regs = arch::from_record(&t.cpu);
     let record = t.parts.iter().find_map(record::Wait::of);
     let wait = Wait::of_image(stub.pid, &regs, record.map(|wait| wait.remaining));
-    if let Some((nr, args, time)) = wait.and_then(|wait| wait.kept()) {
-        let result = stub.interrupt_in(tid, nr, args, time)?;
+    if let Some(call) = wait.and_then(|wait| wait.kept()) {
+        let result = stub.interrupt_in(tid, call.nr, call.args, call.time)?;
         if !arch::is_restart_block(result) {
             // It is over: the time is up, or what it waited for is there.
             arch::end_call(&mut regs, result);
