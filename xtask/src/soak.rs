@@ -45,11 +45,11 @@ fn fuzz(tally: &mut Tally) -> Result<()> {
     };
     for target in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
         let time = format!("-max_total_time={FUZZ_SECONDS}");
-        // What is found goes into the first directory, the golden images are where it starts.
+        // What is found goes into the first directory, the seeds are where it starts.
         let corpus = format!("fuzz/corpus/{target}");
         std::fs::create_dir_all(format!("format/{corpus}"))?;
         let run = step(&format!("fuzz {target}"), || {
-            step::run(&mut fuzz(&["run", target, &corpus, "tests/golden", "--", &time]))
+            step::run(&mut fuzz(&["run", target, &corpus, "fuzz/seeds", "--", &time]))
         });
         tally.check(&format!("fuzz target {target}"), run);
     }
