@@ -282,6 +282,8 @@ pub fn everything(mut synth: Synth) -> Synth {
     let socket = bytes().u32s(&[1, 5, 0, 2, 0, 3, 212_992, 212_992, 1, 1]);
     synth.record(314, 0, ids[8], socket.u64s(&[2_000_000_000, 0, 7]), b"");
     synth.record(341, ids[8], 0, bytes().u32s(&[1, 9]), &[1, 0, 0, 0]);
+    synth.record(315, 0, object(30), bytes().u64(1), b"");
+    synth.record(316, object(30), 0, bytes().u32s(&[1, 0x102, id::DIR, 0]), b"");
     let kinds = [11, 4, 6, 7, 8, 9, 10, 13, 14];
     let table = object(50);
     for (n, (kind, target)) in kinds.iter().zip(&ids).enumerate() {

@@ -26,6 +26,7 @@ const KNOWN: &[(What, &str)] = &[
     (What::Proc, "engine/src/cli/output.rs"),
     (What::Proc, "engine/src/host.rs"),
     (What::Proc, "engine/src/kinds/fd/inodes.rs"),
+    (What::Proc, "engine/src/kinds/fd/inotify.rs"),
     (What::Proc, "engine/src/kinds/task/process.rs"),
     (What::Proc, "engine/src/kinds/task/thread.rs"),
     (What::Proc, "engine/src/memory/areas.rs"),
@@ -38,6 +39,7 @@ const KNOWN: &[(What, &str)] = &[
     (What::Proc, "engine/src/tracee/exec_replace.rs"),
     (What::Proc, "engine/src/tracee/rescue.rs"),
     (What::Proc, "engine/src/tracee/stub.rs"),
+    (What::Proc, "engine/src/tracee/wait.rs"),
     (What::Proc, "engine/src/tree/respawn.rs"),
 ];
 
