@@ -43,7 +43,7 @@ fn report(failure: Failure) -> u8 {
     let Failure { error, hint, code } = failure;
     eprintln!("stasis: {}", sentence(&error));
     if let Some(hint) = hint {
-        eprintln!("hint: {hint}");
+        eprintln!("hint: {}", cli::text::harmless(&hint));
     }
     code
 }
@@ -57,7 +57,7 @@ fn sentence(error: &anyhow::Error) -> String {
             words.push_str(&cause);
         }
     }
-    words
+    cli::text::harmless(&words)
 }
 
 /// `-v`: what the engine says of itself goes to stderr, each line with the seconds since the start.

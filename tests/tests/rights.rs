@@ -256,3 +256,19 @@ fn a_checkpoint_that_a_program_without_rights_asks_for_takes_no_process_that_has
     let eperm = -libc::EPERM;
     assert_eq!(text, format!("the child {eperm}\nall of us {eperm}\nnot empty 0\n"));
 }
+
+#[test]
+fn an_image_takes_the_place_of_somebody_elses_link_and_not_of_what_it_leads_to() {
+    if !as_root() {
+        return;
+    }
+    let dir = host::workdir();
+    let precious = file(dir.path().join("precious"), "text", 0, 0o600);
+    let link = dir.path().join("job.stasis");
+    symlink(&precious, &link).expect("a link");
+    std::os::unix::fs::lchown(&link, Some(NOBODY), None).expect("root gives links away");
+    Sleeper::start(dir.path(), Stdio::null()).save_and_end(&link);
+    assert_eq!(fs::read_to_string(&precious).expect("the file"), "text");
+    assert!(!fs::symlink_metadata(&link).expect("the image").is_symlink());
+    run(stasis(["validate"]).arg(&link)).succeeded();
+}

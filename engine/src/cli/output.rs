@@ -12,6 +12,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
+use stasis_engine::rights::place;
+
 use crate::cli::supervisor::Worker;
 
 /// A file that gets its name by [`Unnamed::commit`]; until then it goes with its last descriptor (`O_TMPFILE`, open(2)),
@@ -27,9 +29,9 @@ pub struct Unnamed {
 impl Unnamed {
     /// A new file that will be called `path`, with exactly this mode.
     pub fn create(path: &Path, mode: u32) -> io::Result<Self> {
-        // A link that leads to a file stays a link.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if path.is_dir() {
+        // A link that leads to a file stays a link, if it is not somebody else's.
+        let path = place::of(path, nix::unistd::geteuid().as_raw())?;
+        if fs::symlink_metadata(&path).is_ok_and(|there| there.is_dir()) {
             return Err(io::Error::from_raw_os_error(libc::EISDIR));
         }
         let unnamed =
@@ -132,9 +134,15 @@ pub enum Sink<'a> {
 impl<'a> Sink<'a> {
     /// Opens the file, or the stream when `path` leads to something else than a file.
     pub fn open(path: &Path, worker: &'a Worker) -> io::Result<Self> {
-        match fs::metadata(path) {
-            Ok(there) if !there.is_file() && !there.is_dir() => {
-                let file = OpenOptions::new().write(true).open(path)?;
+        let place = place::of(path, nix::unistd::geteuid().as_raw())?;
+        let found = match place.starts_with("/proc") {
+            // A descriptor by its name.
+            true => fs::metadata(&place),
+            false => fs::symlink_metadata(&place),
+        };
+        match found {
+            Ok(there) if !there.is_file() && !there.is_dir() && !there.is_symlink() => {
+                let file = OpenOptions::new().write(true).open(place)?;
                 Stream::new(file, worker).map(Self::Stream)
             }
             _ => Unnamed::create(path, 0o600).map(Self::File),

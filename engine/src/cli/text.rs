@@ -10,9 +10,30 @@ pub fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// Text that can do nothing to a terminal: characters that control it, or turn the direction of what stands around them, are
+/// shown as their escapes. Line breaks stay.
+pub fn harmless(text: &str) -> String {
+    let is_harmful = |c: char| {
+        c.is_control() && c != '\n' && c != '\t'
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{200b}'..='\u{200d}')
+    };
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{count, size};
+    use super::{count, harmless, size};
+
+    #[test]
+    fn what_controls_a_terminal_is_shown_and_not_done() {
+        let text = "a\u{1b}[2J\u{202e}b\u{9b}31m\r\nü 漢";
+        assert_eq!(harmless(text), "a\\u{1b}[2J\\u{202e}b\\u{9b}31m\\u{d}\nü 漢");
+    }
 
     #[test]
     fn numbers_read_well() {

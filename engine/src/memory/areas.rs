@@ -333,7 +333,7 @@ pub fn needs(tree: &Tree, needs: &mut BTreeMap<Id, Need>) {
         let size = tree.inodes.get(&vma.inode).map_or(0, |i| i.size);
         let need = needs.entry(vma.inode).or_default();
         // A mapping may be longer than its file; what lay behind the end then counts for nothing.
-        need.bytes = need.bytes.max((vma.offset + (vma.end - vma.start)).min(size));
+        need.bytes = need.bytes.max(vma.offset.saturating_add(vma.end.saturating_sub(vma.start)).min(size));
         need.unchanged |= vma.flags & libc::MAP_SHARED as u32 == 0;
     }
 }

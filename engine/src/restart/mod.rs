@@ -40,6 +40,7 @@ use crate::memory::areas as memory;
 use crate::memory::fill::{Filler, Space};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
+use crate::rights::values;
 use crate::sys::{self, process};
 use crate::tracee::exec_replace::TakeoverError;
 use crate::tracee::handover::{Channel, Numbers};
@@ -138,6 +139,7 @@ pub fn restart<R: Read + Send>(
     let (tree, first) = read_metadata(&mut reader)?;
 
     progress.step("host");
+    values::judge(&tree, opts.proven).map_err(Error::Host)?;
     check_host(&tree)?;
     check_creds(&tree, &creds_of(std::process::id() as i32)?)?;
 

@@ -21,6 +21,7 @@ use crate::kinds::fd::kind::Redirects;
 use crate::kinds::fd::table::Descriptors;
 use crate::kinds::task::{creds, process as task, timers};
 use crate::progress::Progress;
+use crate::rights::values;
 use crate::tracee::exec_replace::{self, Place};
 use crate::tracee::handover::Channel;
 use crate::tree::respawn::{self, Plan, Stubs};
@@ -54,6 +55,8 @@ pub fn into(
     let (mut tree, first) = read_metadata(&mut reader).map_err(unharmed)?;
 
     progress.step("host");
+    // What the caller may not have the kernel refuses: we have no more rights than he.
+    values::judge(&tree, true).map_err(|why| unharmed(Error::Host(why)))?;
     check_host(&tree).map_err(unharmed)?;
 
     progress.step("open");

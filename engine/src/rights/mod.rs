@@ -5,9 +5,13 @@
 //! * [`objects`]: files that stand for a process, which are that process's or nothing;
 //! * [`caller`]: a worker takes on the rights of whoever it acts for;
 //! * [`image`]: whether somebody else could have written the image;
+//! * [`place`]: where a file is written, whatever links others have put there;
+//! * [`values`]: what else an image says, against what can be and what the process could have set itself;
 
 pub mod caller;
 pub mod files;
 pub mod holders;
 pub mod image;
 pub mod objects;
+pub mod place;
+pub mod values;

@@ -204,6 +204,9 @@ impl FdMaker for Maker {
             self.made.insert(object, (read, write));
         } else if record.size > 0 {
             // Kept to be filled: without a reader nothing could be written.
+            // What does not fit must not be waited for: nobody reads.
+            nix::fcntl::fcntl(write.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK | packets_of(record)))
+                .map_err(RestoreError::nix("setting the flags of a pipe"))?;
             let stream = Stream::new(read, write, record.size, record.flags & PACKETS != 0, false);
             m.streams.insert(object, stream);
         }
@@ -221,6 +224,11 @@ fn access_of(m: &Making, object: Id) -> i32 {
     }
 }
 
+/// What has a write make a packet.
+fn packets_of(record: &Record) -> OFlag {
+    if record.flags & PACKETS != 0 { OFlag::O_DIRECT } else { OFlag::empty() }
+}
+
 /// Makes a pipe of the right size, or opens a FIFO: its read and its write end.
 fn make(m: &Making, id: Id, object: Id, record: &Record) -> Result<(OwnedFd, OwnedFd), RestoreError> {
     let pair = if record.inode != 0 {
@@ -232,8 +240,8 @@ fn make(m: &Making, id: Id, object: Id, record: &Record) -> Result<(OwnedFd, Own
         let other = fifo.try_clone().map_err(RestoreError::io("opening a FIFO"))?;
         (fifo, other)
     } else {
-        let packets = if record.flags & PACKETS != 0 { OFlag::O_DIRECT } else { OFlag::empty() };
-        nix::unistd::pipe2(OFlag::O_CLOEXEC | packets).map_err(RestoreError::nix("making a pipe"))?
+        nix::unistd::pipe2(OFlag::O_CLOEXEC | packets_of(record))
+            .map_err(RestoreError::nix("making a pipe"))?
     };
     sys::file::set_pipe_size(&pair.1, record.capacity as usize)
         .map_err(RestoreError::io(format!("setting the size of a pipe to {}", record.capacity)))?;
