@@ -185,6 +185,9 @@ mod tests {
     use super::*;
     use crate::image::model::ThreadState;
 
+    /// What is changed, in words and in deed.
+    type Case = (&'static str, fn(&mut Tree));
+
     /// A tree with one process of nobody's that is in order.
     fn tree() -> Tree {
         let mut tree = Tree::default();
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn what_the_kernel_would_take_for_something_else_is_refused_of_any_image() {
         assert_eq!(judge(&tree(), true), Ok(()));
-        let cases: [(&str, fn(&mut Tree)); 14] = [
+        let cases: [Case; 14] = [
             ("uid that means keep", |t| t.creds.get_mut(&1).unwrap().suid = u32::MAX),
             ("group that means keep", |t| t.creds.get_mut(&1).unwrap().groups = vec![0xff; 4]),
             ("pid 1", |t| t.tasks[0].task.pid = 1),
@@ -243,7 +246,7 @@ mod tests {
     #[test]
     fn of_an_image_that_somebody_else_could_have_written_a_user_gets_what_he_could_have() {
         assert_eq!(judge(&tree(), false), Ok(()));
-        let cases: [(&str, fn(&mut Tree)); 8] = [
+        let cases: [Case; 8] = [
             ("capabilities", |t| t.creds.get_mut(&1).unwrap().cap_permitted = 1),
             ("ambient ones", |t| t.creds.get_mut(&1).unwrap().cap_ambient = 1 << 21),
             ("saved uid", |t| t.creds.get_mut(&1).unwrap().suid = 0),
