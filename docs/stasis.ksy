@@ -107,6 +107,7 @@ types:
             403: rev2_sigpending
             501: rev2_itimer
             502: rev2_posix_timer
+            601: rev2_sem_set
             4001: rev2_index
             4002: rev2_index_end
             _: rev2_unknown
@@ -1435,6 +1436,40 @@ types:
       - id: pad
         type: u4
         doc: "Always zero."
+      - id: xxh3
+        type: u8
+  rev2_sem_set:
+    doc: "A set of semaphores that processes of the tree use."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: semid
+        type: u4
+        doc: "Its id."
+      - id: key
+        type: u4
+        doc: "Its key, 0 (IPC_PRIVATE) for none."
+      - id: mode
+        type: u4
+        doc: "Permissions."
+      - id: uid
+        type: u4
+        doc: "Owner."
+      - id: gid
+        type: u4
+        doc: "Group."
+      - id: nr_sems
+        type: u4
+        doc: "Semaphores in it."
+      - id: values
+        type: u4
+        repeat: expr
+        repeat-expr: tail_len / 4
+        doc: "Value of each semaphore."
+      - id: padding
+        size: (8 - tail_len % 8) % 8
       - id: xxh3
         type: u8
   rev2_index:

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use stasis_tests::engine::{end_of, restart, restart_detached, stasis};
 use stasis_tests::program::{Program, Restored, VICTIM, send};
@@ -167,6 +167,23 @@ fn an_image_with_its_files_in_it_does_without_the_program_and_what_it_had_open()
     let mut victim = Program::victim(path, "sigactions", dir.path()).expect("the victim gets ready");
     victim.checkpoint_and_kill(&image, &["--embed-files", "--compress", "zstd"]);
     fs::remove_file(&program).expect("the program can be removed");
+    let restored = restart_detached(&image, dir.path());
+    restored.go();
+    restored.finish().must_be_intact();
+}
+
+#[test]
+fn a_set_of_semaphores_that_is_gone_is_made_again_under_its_id() {
+    if !host::is_root() {
+        return eprintln!("not tested here: choosing the id of a set takes root");
+    }
+    let dir = host::workdir();
+    let image = dir.path().join("image.stasis");
+    let mut victim = Program::victim(VICTIM, "semaphores", dir.path()).expect("the victim gets ready");
+    let set = fs::read_to_string(dir.path().join("set")).expect("the id of the set");
+    victim.checkpoint_and_kill(&image, &[]);
+    let removed = Command::new("ipcrm").args(["-s", set.trim()]).status().expect("ipcrm of util-linux runs");
+    assert!(removed.success());
     let restored = restart_detached(&image, dir.path());
     restored.go();
     restored.finish().must_be_intact();

@@ -389,6 +389,15 @@ fn a_vfork_that_does_not_end_is_told_and_nobody_is_held_up() {
 }
 
 #[test]
+fn what_would_be_undone_of_semaphores_is_not_quietly_forgotten() {
+    let dir = host::workdir();
+    let mut victim = Program::victim(VICTIM, "semundo", dir.path()).expect("the victim gets ready");
+    refused(victim.pid(), &["SEM_UNDO", "--allow sysv"]);
+    victim.go();
+    victim.finish().must_be_intact();
+}
+
+#[test]
 fn a_file_that_lives_on_under_another_name_is_not_quietly_made_two() {
     let dir = host::workdir();
     let mut victim = Program::victim(VICTIM, "othername", dir.path()).expect("the victim gets ready");

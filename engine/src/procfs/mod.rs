@@ -7,12 +7,14 @@ mod holders;
 mod maps;
 mod mounts;
 mod status;
+mod sysvipc;
 
 pub use fdinfo::*;
 pub use holders::holders_of;
 pub use maps::*;
 pub use mounts::*;
 pub use status::*;
+pub use sysvipc::*;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};

@@ -9,6 +9,7 @@ const KCMP_VM: i32 = 1;
 const KCMP_FILES: i32 = 2;
 const KCMP_FS: i32 = 3;
 const KCMP_SIGHAND: i32 = 4;
+const KCMP_SYSVSEM: i32 = 6;
 const KCMP_EPOLL_TFD: i32 = 7;
 
 fn kcmp(pid1: i32, pid2: i32, what: i32, a: u64, b: u64) -> io::Result<Ordering> {
@@ -44,6 +45,11 @@ pub fn shared(pid1: i32, pid2: i32, what: Shared) -> io::Result<Ordering> {
         Shared::SignalActions => KCMP_SIGHAND,
     };
     kcmp(pid1, pid2, what, 0, 0)
+}
+
+/// Compares the lists of what is to be undone of System V semaphores (CLONE_SYSVSEM); equal too if neither has one.
+pub fn undo(pid1: i32, pid2: i32) -> io::Result<Ordering> {
+    kcmp(pid1, pid2, KCMP_SYSVSEM, 0, 0)
 }
 
 /// Compares two open file descriptions.

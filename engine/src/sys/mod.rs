@@ -20,6 +20,7 @@ pub mod rawfd;
 pub mod rights;
 pub mod sched;
 pub mod seccomp;
+pub mod sem;
 pub mod sock_diag;
 pub mod socket;
 pub mod userfault;

@@ -23,6 +23,7 @@ mod image;
 mod ipc;
 mod mm;
 mod signal;
+mod sysv;
 mod task;
 mod timer;
 
@@ -34,6 +35,7 @@ pub use ipc::*;
 pub use macros::{FieldPrim, InBody, RecordBody};
 pub use mm::*;
 pub use signal::*;
+pub use sysv::*;
 pub use task::*;
 pub use timer::*;
 
@@ -83,6 +85,7 @@ bodies! {
     SocketOption, Inotify, InotifyWatch, External, Lock,
     Sighand, Sigaction, Sigpending,
     Itimer, PosixTimer,
+    SemSet,
     Index, IndexEnd,
 }
 

@@ -284,6 +284,7 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(341, ids[8], 0, bytes().u32s(&[1, 9]), &[1, 0, 0, 0]);
     synth.record(315, 0, object(30), bytes().u64(1), b"");
     synth.record(316, object(30), 0, bytes().u32s(&[1, 0x102, id::DIR, 0]), b"");
+    synth.record(601, 0, 0, bytes().u32s(&[7, 0x5eed, 0o640, 1000, 1000, 2]), b"\x01\0\0\0\x05\0\0\0");
     let kinds = [11, 4, 6, 7, 8, 9, 10, 13, 14];
     let table = object(50);
     for (n, (kind, target)) in kinds.iter().zip(&ids).enumerate() {

@@ -3,8 +3,9 @@
 //! [`kind`]: the contract. [`KINDS`]: the registry.
 
 pub mod kind;
+pub mod semaphores;
 
 use kind::TreeKind;
 
 /// All kinds, in the order in which they are captured and made.
-pub const KINDS: &[&dyn TreeKind] = &[];
+pub const KINDS: &[&dyn TreeKind] = &[&semaphores::Semaphores];
