@@ -98,6 +98,9 @@ types:
             312: rev2_pidfd
             314: rev2_socket
             341: rev2_socket_option
+            342: rev2_socket_name
+            343: rev2_socket_place
+            344: rev2_socket_packet
             315: rev2_inotify
             316: rev2_inotify_watch
             313: rev2_external
@@ -1209,6 +1212,18 @@ types:
       - id: size
         type: u8
         doc: "Bytes of contents."
+      - id: backlog
+        type: u4
+        doc: "Connections that may wait to be accepted, of one that listens (listen(2))."
+      - id: listener
+        type: u4
+        doc: "SOCKET at which it waits to be accepted, 0 for none."
+      - id: turn
+        type: u4
+        doc: "How many wait there before it."
+      - id: pad
+        type: u4
+        doc: "Always zero."
       - id: xxh3
         type: u8
   rev2_socket_option:
@@ -1227,6 +1242,75 @@ types:
       - id: value
         size: tail_len
         doc: "Its value, as getsockopt(2) tells it; the instructions of a filter."
+      - id: padding
+        size: (8 - tail_len % 8) % 8
+      - id: xxh3
+        type: u8
+  rev2_socket_name:
+    doc: "A name of a Unix socket (bind(2), unix(7)), with where it is in the file system."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: flags
+        type: u4
+        doc: "What it is. Bits: 0x1 PEER, 0x2 PLACED."
+      - id: mode
+        type: u4
+        doc: "Permissions of the file."
+      - id: uid
+        type: u4
+        doc: "Owner of the file."
+      - id: gid
+        type: u4
+        doc: "Group of the file."
+      - id: dev
+        type: u8
+        doc: "Device of the file."
+      - id: ino
+        type: u8
+        doc: "Inode number of the file."
+      - id: name
+        size: tail_len
+        doc: "The name as getsockname(2) tells it, behind the family; begins with a zero if it is abstract."
+      - id: padding
+        size: (8 - tail_len % 8) % 8
+      - id: xxh3
+        type: u8
+  rev2_socket_place:
+    doc: "Where the file of a SOCKET_NAME is."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: pad
+        type: u8
+        doc: "Always zero."
+      - id: path
+        size: tail_len
+        doc: "Path in the root of the process that took the checkpoint."
+      - id: padding
+        size: (8 - tail_len % 8) % 8
+      - id: xxh3
+        type: u8
+  rev2_socket_packet:
+    doc: "A packet in a SOCKET's queue, in their order; of a socket with such records there is one for each."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: from
+        type: u4
+        doc: "The sender, 0 if it is gone."
+      - id: pad
+        type: u4
+        doc: "Always zero."
+      - id: sender
+        size: tail_len
+        doc: "Name of its sender, as in SOCKET_NAME; empty if it has none."
       - id: padding
         size: (8 - tail_len % 8) % 8
       - id: xxh3
@@ -1630,6 +1714,8 @@ enums:
     0: unconnected
     1: connected
     2: disconnected
+    3: listening
+    4: waiting_to_be_accepted
   external_kind:
     1: terminal
     2: pipe

@@ -80,6 +80,7 @@ victims! {
     an_adopted_grandchild: "adopted",
     pairs_of_sockets: "socketpairs",
     a_socket_to_a_child: "socketkin",
+    sockets_with_names: "namedsockets",
 }
 
 #[test]

@@ -3,7 +3,10 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <stddef.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 enum { LONG = 60000 };
@@ -122,4 +125,115 @@ KIND(socketkin, "a socket to a child, as the child's standard input and output")
 	MUST(shutdown(ends[0], SHUT_WR));
 	CHECK_EQ(waitpid(child, &status, 0), child, "the child that was waited for");
 	CHECK_EQ(status, 17 << 8, "its status");
+}
+
+static struct sockaddr_un named(const char *name, socklen_t *len)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	/* What begins with @ is abstract. */
+	strcpy(address.sun_path, name);
+	*len = offsetof(struct sockaddr_un, sun_path) + strlen(name) + (name[0] != '@');
+	if (name[0] == '@')
+		address.sun_path[0] = 0;
+	return address;
+}
+
+static int bound(int type, const char *name)
+{
+	socklen_t len;
+	struct sockaddr_un address = named(name, &len);
+	int fd = MUST(socket(AF_UNIX, type, 0));
+	MUST(bind(fd, (struct sockaddr *)&address, len));
+	return fd;
+}
+
+static int connected(int fd, const char *name)
+{
+	socklen_t len;
+	struct sockaddr_un address = named(name, &len);
+	MUST(connect(fd, (struct sockaddr *)&address, len));
+	return fd;
+}
+
+static void must_be_named(int fd, const char *name, const char *what)
+{
+	socklen_t wanted_len, len = sizeof(struct sockaddr_un);
+	struct sockaddr_un wanted = named(name, &wanted_len), got;
+	MUST(getsockname(fd, (struct sockaddr *)&got, &len));
+	CHECK(len == wanted_len && !memcmp(&got, &wanted, len), "%s: %s", what, got.sun_path + 1);
+}
+
+static void must_come_from(int fd, const char *text, const char *sender, const char *what)
+{
+	char got[64];
+	socklen_t wanted_len, len = sizeof(struct sockaddr_un);
+	struct sockaddr_un wanted = named(sender, &wanted_len), from;
+	ssize_t size = recvfrom(fd, got, sizeof(got), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+	CHECK(size == (ssize_t)strlen(text) && !memcmp(got, text, size), "%s: %zd bytes", what, size);
+	CHECK(len == wanted_len && !memcmp(&from, &wanted, len), "%s: its sender", what);
+}
+
+KIND(namedsockets, "sockets with paths and abstract names: who listens and who waits there, accepted ones, senders of packets")
+{
+	char folder[] = "/tmp/socketsXXXXXX", path[80], removed[80], post[80], sender[80], nowhere[80];
+	MUST(mkdtemp(folder) ? 0 : -1);
+	sprintf(path, "%s/listener", folder);
+	sprintf(removed, "%s/removed", folder);
+	sprintf(post, "%s/post", folder);
+	sprintf(sender, "%s/sender", folder);
+	sprintf(nowhere, "@nowhere-%d", getpid());
+	int listener = bound(SOCK_STREAM, path);
+	MUST(chmod(path, 0640));
+	MUST(listen(listener, 7));
+	int client = connected(MUST(socket(AF_UNIX, SOCK_STREAM, 0)), path), served = MUST(accept(listener, NULL, NULL));
+	int first = connected(MUST(socket(AF_UNIX, SOCK_STREAM, 0)), path);
+	int second = connected(MUST(socket(AF_UNIX, SOCK_STREAM, 0)), path);
+	MUST(write(client, "to the server", 13));
+	MUST(write(served, "to the client", 13));
+
+	int hidden = bound(SOCK_SEQPACKET, nowhere);
+	MUST(listen(hidden, 1));
+	int asking = connected(MUST(socket(AF_UNIX, SOCK_SEQPACKET, 0)), nowhere), asked = MUST(accept(hidden, NULL, NULL));
+	MUST(close(hidden));
+	MUST(send(asking, "one", 3, 0));
+	MUST(send(asking, "two", 3, 0));
+
+	int box = bound(SOCK_DGRAM, post), living = bound(SOCK_DGRAM, sender), dead = bound(SOCK_DGRAM, removed);
+	connected(living, post);
+	MUST(send(living, "alive", 5, 0));
+	connected(dead, post);
+	MUST(send(dead, "dead", 4, 0));
+	MUST(send(living, "", 0, 0));
+	MUST(close(dead));
+	MUST(unlink(removed));
+
+	ready_and_wait();
+
+	struct stat file;
+	MUST(stat(path, &file));
+	CHECK_EQ(file.st_mode, S_IFSOCK | 0640, "permissions of a path");
+	CHECK(stat(removed, &file) == -1 && errno == ENOENT, "a path that was removed");
+	must_be_named(listener, path, "the name of who listens");
+	must_be_named(served, path, "the name of who was accepted");
+	must_read(served, "to the server", "what was sent to the server");
+	must_read(client, "to the client", "what was sent to the client");
+	MUST(write(first, "first", 5));
+	MUST(write(second, "second", 6));
+	must_read(MUST(accept(listener, NULL, NULL)), "first", "the first who waits");
+	must_read(MUST(accept(listener, NULL, NULL)), "second", "the second who waits");
+	int late = connected(MUST(socket(AF_UNIX, SOCK_STREAM, 0)), path);
+	MUST(write(late, "late", 4));
+	must_read(MUST(accept(listener, NULL, NULL)), "late", "one who comes later");
+
+	must_be_named(asked, nowhere, "an abstract name");
+	must_read(asked, "one", "a packet");
+	must_read(asked, "two", "the next packet");
+	MUST(close(bound(SOCK_SEQPACKET, nowhere)));
+
+	must_come_from(box, "alive", sender, "a packet of one who is there");
+	must_come_from(box, "dead", removed, "a packet of one who is gone");
+	must_come_from(box, "", sender, "a packet of nothing");
+	MUST(send(living, "more", 4, 0));
+	must_come_from(box, "more", sender, "a packet to one who is known");
+	MUST(unlink(path)), MUST(unlink(post)), MUST(unlink(sender)), MUST(rmdir(folder));
 }

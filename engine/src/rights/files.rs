@@ -183,6 +183,14 @@ impl Files {
         }
     }
 
+    /// Runs `body`, which makes something in the file system, with the rights of whoever has this description.
+    pub fn on_behalf<T>(&self, file: Id, body: impl FnOnce() -> T) -> Result<T, RestoreError> {
+        match self.holders.of_file(file).next() {
+            Some(who) => self.under(who, body),
+            None => Ok(body()),
+        }
+    }
+
     /// Whether the image is known to be a true record.
     pub fn is_proven(&self) -> bool {
         self.proven

@@ -9,8 +9,10 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType
 const BY_FAMILY: u16 = 20;
 const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;
-/// `UDIAG_SHOW_PEER` and `UDIAG_SHOW_RQLEN` (linux/unix_diag.h).
-const SHOW: u32 = 0x4 | 0x10;
+/// `UDIAG_SHOW_VFS`, `_PEER`, `_ICONS` and `_RQLEN` (linux/unix_diag.h).
+const SHOW: u32 = 0x2 | 0x4 | 0x8 | 0x10;
+const UNIX_DIAG_VFS: u16 = 1;
+const UNIX_DIAG_ICONS: u16 = 3;
 const UNIX_DIAG_PEER: u16 = 2;
 const UNIX_DIAG_RQLEN: u16 = 4;
 const UNIX_DIAG_SHUTDOWN: u16 = 6;
@@ -19,12 +21,19 @@ const HEADER: usize = 16;
 const MESSAGE: usize = 16;
 
 /// A Unix socket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnixSocket {
     /// Inode of its peer; 0 for one that is gone, nothing if it was never connected.
     pub peer: Option<u32>,
     /// Bytes that can be read, of a stream.
     pub queued: u32,
+    /// Connections that may wait to be accepted, of one that listens.
+    pub backlog: u32,
+    /// Low half of the inode number and device (as the kernel keeps it, include/linux/kdev_t.h) of the file that it was
+    /// bound to.
+    pub file: Option<(u32, u32)>,
+    /// Inodes of those who wait to be accepted, 0 for one that is gone.
+    pub waiting: Vec<u32>,
     /// RCV_SHUTDOWN and SEND_SHUTDOWN (include/net/sock.h).
     pub shutdown: u8,
 }
@@ -37,7 +46,8 @@ pub fn unix(inode: u32) -> io::Result<UnixSocket> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let netlink = socket(AddressFamily::Netlink, SockType::Raw, flags, Some(SockProtocol::NetlinkSockDiag))?;
     send(netlink.as_raw_fd(), &request(inode), MsgFlags::empty())?;
-    let mut answer = [0; 4096];
+    // Up to 4096 who wait, four bytes each.
+    let mut answer = [0; 32768];
     let len = recv(netlink.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     parse(answer.get(..len).unwrap_or_default())
 }
@@ -80,7 +90,13 @@ fn parse(answer: &[u8]) -> io::Result<UnixSocket> {
         let (attribute_len, kind) = (usize::from(half(at)?), half(at + 2)?);
         match kind {
             UNIX_DIAG_PEER => found.peer = Some(word(at + 4)?),
-            UNIX_DIAG_RQLEN => found.queued = word(at + 4)?,
+            UNIX_DIAG_RQLEN => (found.queued, found.backlog) = (word(at + 4)?, word(at + 8)?),
+            UNIX_DIAG_VFS => found.file = Some((word(at + 4)?, word(at + 8)?)),
+            UNIX_DIAG_ICONS => {
+                let ends = (at + attribute_len).min(len);
+                found.waiting =
+                    (at + 4..ends.saturating_sub(3)).step_by(4).map(word).collect::<io::Result<_>>()?;
+            }
             UNIX_DIAG_SHUTDOWN => found.shutdown = answer.get(at + 4).copied().unwrap_or(0),
             _ => {}
         }
@@ -105,8 +121,9 @@ mod tests {
         let (mut a, b) = UnixStream::pair().unwrap();
         a.write_all(b"12345").unwrap();
         a.shutdown(std::net::Shutdown::Write).unwrap();
-        assert_eq!(unix(inode(&a)).unwrap(), UnixSocket { peer: Some(inode(&b)), queued: 0, shutdown: 2 });
-        assert_eq!(unix(inode(&b)).unwrap(), UnixSocket { peer: Some(inode(&a)), queued: 5, shutdown: 1 });
+        let (of_a, of_b) = (unix(inode(&a)).unwrap(), unix(inode(&b)).unwrap());
+        assert_eq!((of_a.peer, of_a.queued, of_a.shutdown), (Some(inode(&b)), 0, 2));
+        assert_eq!((of_b.peer, of_b.queued, of_b.shutdown), (Some(inode(&a)), 5, 1));
         drop(a);
         assert_eq!(unix(inode(&b)).unwrap().peer, Some(0));
         let alone = UnixDatagram::unbound().unwrap();

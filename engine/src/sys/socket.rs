@@ -124,15 +124,130 @@ pub fn set_timeout(fd: &OwnedFd, name: c_int, nanos: u64) -> io::Result<()> {
     set(fd, name, &libc::timeval { tv_sec, tv_usec: (nanos % 1_000_000_000 / 1000) as i64 })
 }
 
-/// Whether an address was given to it (bind(2)).
-pub fn is_named(fd: &OwnedFd) -> io::Result<bool> {
+/// The longest name of a Unix socket.
+const SUN_PATH: usize = 108;
+
+/// The name that it was given (bind(2)), as `sun_path` of unix(7) holds it; empty if it has none.
+pub fn name(fd: &OwnedFd) -> io::Result<Vec<u8>> {
+    address(|at, len| {
+        // SAFETY: the address is live and as long as said.
+        unsafe { libc::getsockname(fd.as_raw_fd(), at, len) }
+    })
+}
+
+/// The name of whoever it is connected with.
+pub fn peer_name(fd: &OwnedFd) -> io::Result<Vec<u8>> {
+    address(|at, len| {
+        // SAFETY: as above.
+        unsafe { libc::getpeername(fd.as_raw_fd(), at, len) }
+    })
+}
+
+fn address(call: impl FnOnce(*mut libc::sockaddr, *mut socklen_t) -> c_int) -> io::Result<Vec<u8>> {
     // SAFETY: all zeroes is a value of it.
     let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::sockaddr_storage>() as socklen_t;
-    let at = (&raw mut address).cast();
+    check(call((&raw mut address).cast(), &mut len) as isize)?;
+    Ok(name_in(&address, len))
+}
+
+/// The name in an address that the kernel wrote: a path ends with a zero, which is no part of it.
+fn name_in(address: &libc::sockaddr_storage, len: socklen_t) -> Vec<u8> {
+    let at = std::ptr::from_ref(address).cast::<u8>();
+    // SAFETY: the structure is live, of bytes without padding as the kernel filled it or zeroed before.
+    let bytes = unsafe { std::slice::from_raw_parts(at, size_of::<libc::sockaddr_storage>()) };
+    let name = bytes.get(size_of::<libc::sa_family_t>()..len as usize).unwrap_or_default();
+    match name.first() {
+        Some(0) | None => name.to_vec(),
+        Some(_) => name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec(),
+    }
+}
+
+/// An address of AF_UNIX.
+fn named(name: &[u8]) -> io::Result<(libc::sockaddr_un, socklen_t)> {
+    // SAFETY: all zeroes is a value of it.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    if name.len() > SUN_PATH {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    address.sun_path.iter_mut().zip(name).for_each(|(to, from)| *to = *from as libc::c_char);
+    // A path is longer by its zero, where there is room for one; the kernel adds it otherwise.
+    let is_path = name.first().is_some_and(|byte| *byte != 0);
+    let len = (name.len() + usize::from(is_path)).min(SUN_PATH) + size_of::<libc::sa_family_t>();
+    Ok((address, len as socklen_t))
+}
+
+/// Gives a Unix socket a name.
+pub fn bind(fd: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    let (address, len) = named(name)?;
     // SAFETY: the address is live and as long as said.
-    check(unsafe { libc::getsockname(fd.as_raw_fd(), at, &mut len) } as isize)?;
-    Ok(len as usize > size_of::<libc::sa_family_t>())
+    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) } as isize).map(drop)
+}
+
+/// Connects a Unix socket with whoever has this name.
+pub fn connect(fd: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    let (address, len) = named(name)?;
+    // SAFETY: as above.
+    check(unsafe { libc::connect(fd.as_raw_fd(), (&raw const address).cast(), len) } as isize).map(drop)
+}
+
+/// Listens.
+pub fn listen(fd: &OwnedFd, backlog: u32) -> io::Result<()> {
+    let backlog = c_int::try_from(backlog).unwrap_or(c_int::MAX);
+    // SAFETY: only numbers are passed.
+    check(unsafe { libc::listen(fd.as_raw_fd(), backlog) } as isize).map(drop)
+}
+
+/// Accepts a connection that is there.
+pub fn accept(fd: &OwnedFd) -> io::Result<OwnedFd> {
+    let none = std::ptr::null_mut();
+    // SAFETY: nobody asks for the address.
+    let new = unsafe { libc::accept4(fd.as_raw_fd(), none, none.cast(), libc::SOCK_CLOEXEC) };
+    check(new as isize)?;
+    // SAFETY: it was made just now.
+    Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// Sends a packet to whoever has this name, without waiting.
+pub fn send_to(fd: &OwnedFd, data: &[u8], name: &[u8]) -> io::Result<()> {
+    let (address, len) = named(name)?;
+    let (at, flags) = (data.as_ptr().cast(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+    let to = (&raw const address).cast();
+    // SAFETY: bytes and address are live and as many as said.
+    check(unsafe { libc::sendto(fd.as_raw_fd(), at, data.len(), flags, to, len) }).map(drop)
+}
+
+/// Memory of what it has sent that is not yet read (SIOCOUTQ, unix(7)).
+pub fn unread(fd: &OwnedFd) -> io::Result<u32> {
+    let mut bytes: c_int = 0;
+    // SAFETY: there is room for the number.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) } as isize)?;
+    Ok(bytes as u32)
+}
+
+/// Runs `body` in a thread whose current directory is `directory`, which is its root too if `is_root`, and whose umask is
+/// 0; nobody else of the process notices.
+pub fn in_directory<T: Send>(
+    directory: &OwnedFd,
+    is_root: bool,
+    body: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    let there = || {
+        // SAFETY: from here on this thread has a current directory, a root and an umask of its own; it ends below.
+        check(unsafe { libc::unshare(libc::CLONE_FS) } as isize)?;
+        // SAFETY: only numbers and a live text are passed.
+        unsafe {
+            check(libc::fchdir(directory.as_raw_fd()) as isize)?;
+            if is_root {
+                check(libc::chroot(c".".as_ptr()) as isize)?;
+            }
+            libc::umask(0);
+        }
+        body()
+    };
+    std::thread::scope(|scope| scope.spawn(there).join())
+        .unwrap_or_else(|_| Err(io::Error::other("a thread of ours ended")))
 }
 
 /// What stands in a queue.
@@ -140,6 +255,8 @@ pub fn is_named(fd: &OwnedFd) -> io::Result<bool> {
 pub struct Queue {
     /// Bytes of a stream, or each packet.
     pub pieces: Vec<Vec<u8>>,
+    /// The name of the sender of each, which may be empty.
+    pub senders: Vec<Vec<u8>>,
     /// Whether descriptors are under way in it (SCM_RIGHTS).
     pub rights: bool,
 }
@@ -151,7 +268,7 @@ pub struct Queue {
 pub fn peek_stream(fd: &OwnedFd, len: usize) -> io::Result<Queue> {
     let mut queue = Queue::default();
     if len > 0 {
-        let piece = receive(fd, len, &mut queue.rights)?;
+        let (piece, _) = receive(fd, len, &mut queue.rights)?;
         // Behind descriptors a read stops.
         if piece.len() < len && !queue.rights {
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
@@ -176,9 +293,12 @@ pub fn peek_packets(fd: &OwnedFd) -> io::Result<Queue> {
     set_option(fd, SO_PEEK_OFF, 0)?;
     let result = loop {
         match receive(fd, 0, &mut queue.rights) {
-            Ok(piece) if piece.is_empty() && ends_with_nothing => break Ok(()),
+            Ok((piece, _)) if piece.is_empty() && ends_with_nothing => break Ok(()),
             Ok(_) if queue.pieces.len() == MOST => break Err(io::Error::from_raw_os_error(libc::E2BIG)),
-            Ok(piece) => queue.pieces.push(piece),
+            Ok((piece, sender)) => {
+                queue.pieces.push(piece);
+                queue.senders.push(sender);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
             Err(error) => break Err(error),
         }
@@ -188,14 +308,16 @@ pub fn peek_packets(fd: &OwnedFd) -> io::Result<Queue> {
 }
 
 /// One look, at `len` bytes or, if that is 0, at a packet of whatever length.
-fn receive(fd: &OwnedFd, len: usize, rights: &mut bool) -> io::Result<Vec<u8>> {
+fn receive(fd: &OwnedFd, len: usize, rights: &mut bool) -> io::Result<(Vec<u8>, Vec<u8>)> {
     const PEEK: c_int = libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
     let mut data = vec![0u8; len];
     loop {
         let mut control = [0u64; CONTROL / 8];
         let mut iov = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
-        // SAFETY: all zeroes is a value of it.
-        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        // SAFETY: all zeroes is a value of both.
+        let (mut message, mut sender): (libc::msghdr, libc::sockaddr_storage) = unsafe { std::mem::zeroed() };
+        (message.msg_name, message.msg_namelen) =
+            ((&raw mut sender).cast(), size_of::<libc::sockaddr_storage>() as socklen_t);
         (message.msg_iov, message.msg_iovlen) = (&raw mut iov, 1);
         (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), CONTROL);
         // With MSG_TRUNC the length of a packet is told even where it does not fit; peeking at nothing moves no offset.
@@ -209,7 +331,7 @@ fn receive(fd: &OwnedFd, len: usize, rights: &mut bool) -> io::Result<Vec<u8>> {
             continue;
         }
         data.truncate(got);
-        return Ok(data);
+        return Ok((data, name_in(&sender, message.msg_namelen)));
     }
 }
 
@@ -311,8 +433,8 @@ mod tests {
         set_timeout(&a, libc::SO_RCVTIMEO, 2_000_000_000).unwrap();
         assert_eq!(timeout(&a, libc::SO_RCVTIMEO).unwrap(), 2_000_000_000);
         assert_eq!(option(&a, libc::SO_TYPE).unwrap(), libc::SOCK_STREAM);
-        assert!(!is_named(&a).unwrap());
+        assert!(name(&a).unwrap().is_empty());
         let alone = std::os::unix::net::UnixDatagram::unbound().unwrap();
-        assert!(!is_named(&alone.into()).unwrap());
+        assert!(name(&alone.into()).unwrap().is_empty());
     }
 }

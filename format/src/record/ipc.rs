@@ -35,7 +35,23 @@ pub const ADDRESS_FAMILIES: &[(u64, &str)] = &[(1, "AF_UNIX")];
 pub const SOCKET_TYPES: &[(u64, &str)] = &[(1, "SOCK_STREAM"), (2, "SOCK_DGRAM"), (5, "SOCK_SEQPACKET")];
 
 /// What a socket leads to.
-pub const SOCKET_STATES: &[(u64, &str)] = &[(0, "unconnected"), (1, "connected"), (2, "disconnected")];
+pub const SOCKET_STATES: &[(u64, &str)] = &[
+    (0, "unconnected"),
+    (1, "connected"),
+    (2, "disconnected"),
+    (3, "listening"),
+    (4, "waiting to be accepted"),
+];
+
+/// Bits of [`SocketName::flags`].
+pub const SOCKET_NAME_FLAGS: &[(u64, &str)] = &[(1, "PEER"), (2, "PLACED")];
+
+impl SocketName {
+    /// Bit of [`SocketName::flags`]: it is the name of whoever the socket is connected with, outside of the tree.
+    pub const PEER: u32 = 1;
+    /// The place led to the socket still.
+    pub const PLACED: u32 = 2;
+}
 
 /// Bits of [`Socket::shutdown`], the kernel's own (include/net/sock.h).
 pub const SHUTDOWN: &[(u64, &str)] = &[(1, "RCV_SHUTDOWN"), (2, "SEND_SHUTDOWN")];
@@ -189,7 +205,7 @@ records! {
 
     /// A socket; EXTENTs hold what can be read from it. Of a SOCK_DGRAM or SOCK_SEQPACKET that is each packet behind its
     /// length as u32.
-    Socket = 314 "SOCKET", behind [FileKind::same(14, "socket")] {
+    Socket = 314 "SOCKET", since 64, behind [FileKind::same(14, "socket")] {
         /// Address family.
         family: u32 => Enum(crate::record::ADDRESS_FAMILIES),
         /// Type.
@@ -216,6 +232,14 @@ records! {
         sndtimeo: u64 => Nanos,
         /// Bytes of contents.
         size: u64 => Size => Contents,
+        /// Connections that may wait to be accepted, of one that listens (listen(2)).
+        backlog: u32 => Dec,
+        /// SOCKET at which it waits to be accepted, 0 for none.
+        listener: u32 => Ref => To[Socket],
+        /// How many wait there before it.
+        turn: u32 => Dec,
+        /// Always zero.
+        pad: u32 => Zero,
     } words(socket) {
         let family = tail_of(socket.family, ADDRESS_FAMILIES);
         let with = if socket.peer == 0 { String::new() } else { format!(" with #{}", socket.peer) };
@@ -257,6 +281,39 @@ records! {
         /// Always zero.
         pad: u32 => Zero,
     } words(watch) { format!("{} for {}", watch.wd, flags(watch.mask.into(), INOTIFY_MASK).join("|")) }
+
+    /// A name of a Unix socket (bind(2), unix(7)), with where it is in the file system.
+    SocketName = 342 "SOCKET_NAME", tail name: Bytes "The name as getsockname(2) tells it, behind the family; begins with a zero if it is abstract.", of Socket {
+        /// What it is.
+        flags: u32 => Flags(SOCKET_NAME_FLAGS),
+        /// Permissions of the file.
+        mode: u32 => Mode,
+        /// Owner of the file.
+        uid: u32 => Dec,
+        /// Group of the file.
+        gid: u32 => Dec,
+        /// Device of the file.
+        dev: u64 => Dev,
+        /// Inode number of the file.
+        ino: u64 => Dec,
+    } words(name) {
+        let of_peer = if name.flags & SocketName::PEER != 0 { "of its peer, " } else { "" };
+        format!("{of_peer}{}", escape(&name.name))
+    }
+
+    /// Where the file of a SOCKET_NAME is.
+    SocketPlace = 343 "SOCKET_PLACE", tail path: Text "Path in the root of the process that took the checkpoint.", of Socket {
+        /// Always zero.
+        pad: u64 => Zero,
+    }
+
+    /// A packet in a SOCKET's queue, in their order; of a socket with such records there is one for each.
+    SocketPacket = 344 "SOCKET_PACKET", tail sender: Bytes "Name of its sender, as in SOCKET_NAME; empty if it has none.", of Socket {
+        /// The sender, 0 if it is gone.
+        from: u32 => Ref => To[Socket],
+        /// Always zero.
+        pad: u32 => Zero,
+    }
 
     /// The other end lies outside the tree; it is taken from the process that restarts the image.
     External = 313 "EXTERNAL", tail description: Text "What it was, as /proc/PID/fd shows it.",

@@ -82,7 +82,7 @@ bodies! {
     CpuX86_64,
     Mm, Vma, MmContext, Extent, Guard,
     FileTable, Fd, File, Inode, InodeIdentity, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, Socket,
-    SocketOption, Inotify, InotifyWatch, External, Lock,
+    SocketOption, SocketName, SocketPlace, SocketPacket, Inotify, InotifyWatch, External, Lock,
     Sighand, Sigaction, Sigpending,
     Itimer, PosixTimer,
     SemSet,

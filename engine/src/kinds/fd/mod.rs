@@ -17,11 +17,12 @@ pub mod kind;
 pub mod pidfd;
 pub mod pipe;
 pub mod signalfd;
-pub mod socket;
 pub mod sockopts;
 pub mod stream;
 pub mod table;
 pub mod timerfd;
+pub mod unix;
+pub mod unixnames;
 pub mod unsupported;
 
 use kind::FdKind;
@@ -31,7 +32,7 @@ pub const KINDS: &[&dyn FdKind] = &[
     &file::Files,
     &external::External,
     &pipe::Pipe,
-    &socket::Socket,
+    &unix::Unix,
     &eventfd::Eventfd,
     &epoll::Epoll,
     &timerfd::Timerfd,

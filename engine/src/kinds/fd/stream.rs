@@ -1,5 +1,6 @@
 //! Contents of pipes and sockets on their way back: written at the far end, in their order.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -18,6 +19,8 @@ pub struct Stream {
     pub packets: bool,
     /// Whether it is a socket.
     pub socket: bool,
+    /// For each packet, in their order, who sends it to which name; those beyond come from `write`.
+    pub senders: VecDeque<(OwnedFd, Vec<u8>)>,
     /// Bytes of a packet whose rest is still to come.
     begun: Vec<u8>,
 }
@@ -25,7 +28,7 @@ pub struct Stream {
 impl Stream {
     /// One that is empty as yet.
     pub fn new(read: OwnedFd, write: OwnedFd, size: u64, packets: bool, socket: bool) -> Self {
-        Self { read, write, size, packets, socket, begun: Vec::new() }
+        Self { read, write, size, packets, socket, senders: VecDeque::new(), begun: Vec::new() }
     }
 
     /// Writes the contents that stand at `start`; they come in order.
@@ -46,8 +49,10 @@ impl Stream {
         Ok(())
     }
 
-    fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        if self.socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some((from, to)) = self.senders.pop_front() {
+            sys::socket::send_to(&from, bytes, &to)
+        } else if self.socket {
             sys::socket::send(&self.write, bytes)
         } else {
             sys::file::write_all(&self.write, bytes)
