@@ -35,6 +35,7 @@ use crate::refusal::{Loss, Reason, Survey};
 use crate::rights::caller;
 use crate::sys::creds::Whole;
 use crate::sys::kcmp::Shared;
+use crate::tracee::stops;
 use crate::tracee::target::TargetError;
 use crate::tree::respawn;
 use crate::tree::seize::{Family, Sharing};
@@ -190,7 +191,7 @@ pub fn checkpoint<W: Write>(
     let head = head()?;
 
     step(progress, "seize")?;
-    let since = Instant::now();
+    let (since, stopped_before) = (Instant::now(), stops::round_trips());
     let mut family = if opts.allow.contains(&Loss::Children) {
         Family::of_one(pid)?
     } else {
@@ -217,6 +218,7 @@ pub fn checkpoint<W: Write>(
     }
     captured?;
     family.settle()?;
+    tracing::info!("{} stops of threads", stops::round_trips() - stopped_before);
     tree.warnings = survey.warnings;
 
     step(progress, "metadata")?;

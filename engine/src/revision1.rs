@@ -17,7 +17,8 @@ use stasis_format::head::{Head, KernelVersion};
 use stasis_format::rev1::{self, Restart, Step, TASK_COMM_LEN, Task};
 
 use crate::procfs::{parse_maps, parse_stat};
-use crate::sys::{rawfd, vm};
+use crate::sys::rawfd;
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::target::{Target, TargetError};
 
 /// The next identifier of a checkpoint.
@@ -87,14 +88,10 @@ pub fn set_name(tid: i32, comm: [u8; TASK_COMM_LEN]) -> Result<(), TargetError> 
     let maps = parse_maps(&maps).map_err(|e| failed(io::Error::new(io::ErrorKind::InvalidData, e)))?;
     let code = maps.iter().filter(|m| m.exec && m.read && m.path != b"[vsyscall]");
     target.find_syscall(&code.map(|m| (m.start, m.end)).collect::<Vec<_>>())?;
-    // Behind the red zone of 128 bytes below the stack pointer, where nothing lives.
-    let at = target.threads.first().map_or(0, |t| t.regs.rsp).wrapping_sub(256);
-    let mut saved = [0; TASK_COMM_LEN];
-    vm::read_exact_at(tid, at, &mut saved).map_err(failed)?;
-    vm::write(tid, &[(at, TASK_COMM_LEN as u64)], &comm).map_err(failed)?;
-    let done = target.call(0, libc::SYS_prctl, [libc::PR_SET_NAME as u64, at, 0, 0, 0, 0]);
-    vm::write(tid, &[(at, TASK_COMM_LEN as u64)], &saved).map_err(failed)?;
-    match done? {
+    let mut calls = Batch::new();
+    let name = calls.put(&comm);
+    let set = calls.ask("naming a thread", libc::SYS_prctl, args![libc::PR_SET_NAME, name, 0, 0, 0]);
+    match target.make(0, &calls)?.result(set) {
         0 => Ok(()),
         errno => Err(failed(io::Error::from_raw_os_error(-errno as i32))),
     }

@@ -40,6 +40,13 @@ pub const BATCH_CODE: [u8; 58] = [
     0x40, 0x49, 0xff, 0xcd, 0x75, 0xc7, 0xcc,
 ];
 
+/// The same for a process that is to run on whatever becomes of us: it ends by a return to where the stack pointer leads.
+pub const BATCH_CODE_RETURNING: [u8; BATCH_CODE.len()] = {
+    let mut code = BATCH_CODE;
+    code[BATCH_CODE.len() - 1] = 0xc3;
+    code
+};
+
 /// Offset of the `syscall` instruction in [`BATCH_CODE`].
 pub const BATCH_SYSCALL: u64 = 0x22;
 
@@ -75,6 +82,26 @@ pub fn is_batch_over(regs: &Regs, code: u64) -> bool {
     regs.rip == code + BATCH_CODE.len() as u64
 }
 
+/// The stack pointer.
+pub fn stack_pointer(regs: &Regs) -> u64 {
+    regs.rsp
+}
+
+/// The same registers on another stack.
+pub fn with_stack(regs: &Regs, sp: u64) -> Regs {
+    Regs { rsp: sp, ..*regs }
+}
+
+/// The address of the next instruction.
+pub fn program_counter(regs: &Regs) -> u64 {
+    regs.rip
+}
+
+/// Ends the system call that a thread is in, with this result.
+pub fn finish_call(regs: &mut Regs, value: i64) {
+    (regs.rax, regs.orig_rax) = (value.cast_unsigned(), u64::MAX);
+}
+
 /// The result of a call.
 pub fn result(regs: &Regs) -> i64 {
     regs.rax as i64
@@ -102,10 +129,14 @@ const EINTR_ON_STOP: &[i64] = &[
 /// Turns an EINTR that our stop caused into "again, unless a handler runs".
 ///
 /// The stop lies in front of signal delivery, so a pending signal with a handler still yields EINTR.
-pub fn hide_interruption(regs: &mut Regs) {
+///
+/// True if there was one.
+pub fn hide_interruption(regs: &mut Regs) -> bool {
     if regs.rax as i64 == -i64::from(libc::EINTR) && EINTR_ON_STOP.contains(&(regs.orig_rax as i64)) {
         regs.rax = (-ERESTARTNOHAND) as u64;
+        return true;
     }
+    false
 }
 
 /// What an interrupted call becomes in another process: the kernel's restart block stays behind, so a call that

@@ -76,7 +76,7 @@ impl TaskKind for Last {
 pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     let pid = c.target.pid;
     let smaps = c.target.proc.read("smaps").map_err(CaptureError::read("the memory map", pid))?;
-    let entries = procfs::parse_smaps(&smaps).map_err(CaptureError::parse("smaps", pid))?;
+    let mut entries = procfs::parse_smaps(&smaps).map_err(CaptureError::parse("smaps", pid))?;
     let code: Vec<(u64, u64)> = [true, false]
         .iter()
         .flat_map(|vdso| {
@@ -93,9 +93,15 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
         .filter(|e| e.map.read && e.map.write && !e.map.shared && e.map.path.first() != Some(&b'/'))
         .map(|e| (e.map.start, e.map.end))
         .collect();
-    if let Some(code) = Code::find(pid, &entries) {
+    if let Some(code) = Code::find(pid, &libraries(&entries)) {
         let stack = entries.iter().find(|e| e.map.path == b"[stack]").map(|e| (e.map.start, e.map.end));
-        c.target.prepare_way_back(code, stack)?;
+        c.target.prepare_calls(code, stack, c.status.sig_cgt)?;
+    }
+    let is_left = |e: &mut SmapEntry| c.target.is_left_behind(e.map.start, e.map.end, &e.map.path);
+    let left: Vec<SmapEntry> = entries.extract_if(.., is_left).collect();
+    for e in left {
+        let args = [e.map.start, e.map.end - e.map.start, 0, 0, 0, 0];
+        c.target.call(0, libc::SYS_munmap, args)?;
     }
 
     let id = c.tree.new_id();
@@ -119,6 +125,15 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
     Ok(id)
 }
 
+/// Code of files, that of C libraries first.
+fn libraries(entries: &[SmapEntry]) -> Vec<(u64, u64)> {
+    let is_of_file = |e: &&SmapEntry| e.map.exec && e.map.read && e.map.path.first() == Some(&b'/');
+    let mut areas: Vec<&SmapEntry> = entries.iter().filter(is_of_file).collect();
+    let has = |path: &[u8], name: &[u8]| memchr::memmem::find(path, name).is_some();
+    areas.sort_by_key(|e| !has(&e.map.path, b"libc") && !has(&e.map.path, b"musl"));
+    areas.iter().map(|e| (e.map.start, e.map.end)).collect()
+}
+
 fn capture_mm(c: &mut Capture) -> Result<Mm, CaptureError> {
     let pid = c.target.pid;
     let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
@@ -127,13 +142,20 @@ fn capture_mm(c: &mut Capture) -> Result<Mm, CaptureError> {
     let filter = c.target.proc.read("coredump_filter").unwrap_or_default();
     let exe =
         c.inode_of_link("exe", inodes::MAPPED).map_err(CaptureError::read("the link to the program", pid))?;
-    let mut prctl = |op: i32| c.target.call(0, libc::SYS_prctl, [op as u64, 0, 0, 0, 0, 0]);
-    let dumpable = prctl(libc::PR_GET_DUMPABLE)?.max(0) as u32;
-    let thp = prctl(libc::PR_GET_THP_DISABLE)? == 1;
-    let mdwe = prctl(66 /* PR_GET_MDWE */)?.max(0) as u64;
-    let brk = c.target.call(0, libc::SYS_brk, [0; 6])? as u64;
+    let mut calls = Batch::new();
+    let mut prctl = |op: i32| calls.ask("an attribute of memory", libc::SYS_prctl, args![op, 0, 0, 0, 0]);
+    let dumpable = prctl(libc::PR_GET_DUMPABLE);
+    let thp = prctl(libc::PR_GET_THP_DISABLE);
+    let mdwe = prctl(66 /* PR_GET_MDWE */);
+    let brk = calls.ask("the end of the heap", libc::SYS_brk, args![0]);
     // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3.
-    let membarrier = c.target.call(0, libc::SYS_membarrier, [1 << 9, 0, 0, 0, 0, 0])?.max(0) as u32;
+    let membarrier = calls.ask("membarrier registrations", libc::SYS_membarrier, args![1 << 9, 0, 0]);
+    let done = c.target.make(0, &calls)?;
+    let dumpable = done.result(dumpable).max(0) as u32;
+    let thp = done.result(thp) == 1;
+    let mdwe = done.result(mdwe).max(0) as u64;
+    let brk = done.result(brk) as u64;
+    let membarrier = done.result(membarrier).max(0) as u32;
     Ok(Mm {
         start_code: stat.start_code,
         end_code: stat.end_code,

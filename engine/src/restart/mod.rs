@@ -41,7 +41,8 @@ use crate::memory::fill::{Filler, Space};
 use crate::procfs::{self, Proc};
 use crate::progress::Progress;
 use crate::rights::values;
-use crate::sys::{self, process};
+use crate::sys::process;
+use crate::tracee::code;
 use crate::tracee::exec_replace::TakeoverError;
 use crate::tracee::handover::{Channel, Numbers};
 use crate::tracee::stub::{Call, Stub, StubError};
@@ -351,21 +352,12 @@ fn empty(stub: &mut Stub, tree: &Tree) -> Result<(), Error> {
     let areas = tree.mms.values().flat_map(|mm| &mm.vmas).map(|v| (v.start, v.end));
     let boot = memory::boot_address(maps.iter().map(|m| (m.start, m.end)).chain(areas).collect())
         .ok_or_else(|| Error::Host("the image leaves no room in its address space to work from".into()))?;
-    let insn = maps
-        .iter()
-        .filter(|m| m.exec && m.read && m.path != b"[vsyscall]")
-        .find_map(|m| syscall_in(pid, m.start, m.end))
+    let insn = maps.iter().filter(|m| m.exec && m.read && m.path != b"[vsyscall]").map(|m| (m.start, m.end));
+    let insn = code::find(pid, insn, &arch::SYSCALL_INSN)
         .ok_or_else(|| unreadable("no system call instruction in it".into()))?;
     stub.map_boot(insn, boot)?;
     stub.forget_rseq()?;
     Ok(memory::clear(stub)?)
-}
-
-fn syscall_in(pid: i32, start: u64, end: u64) -> Option<u64> {
-    let len = usize::try_from(end - start).ok()?.min(1 << 20);
-    let mut code = vec![0u8; len];
-    let n = sys::vm::read(pid, &[(start, len as u64)], &mut code).ok()?;
-    code[..n].windows(2).position(|w| w == arch::SYSCALL_INSN).map(|i| start + i as u64)
 }
 
 /// Where contents go.

@@ -39,6 +39,8 @@ pub(super) struct Manner<'a> {
     pub last: Option<Slot>,
     /// The stop.
     pub until: Until,
+    /// Told when the registers are in place and the thread is about to run.
+    pub ready: &'a mut dyn FnMut() -> io::Result<()>,
     /// What becomes of signals meanwhile.
     pub meanwhile: Meanwhile<'a>,
 }
@@ -59,6 +61,15 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Trouble {
 }
 
 impl Area {
+    /// Writes the code.
+    pub fn prepare(&self, pid: i32, code: &[u8]) -> io::Result<()> {
+        write(pid, self.at, code)
+    }
+
+    fn contains(&self, at: u64) -> bool {
+        (self.at..self.at + self.len).contains(&at)
+    }
+
     /// Where the list of calls begins.
     fn list(&self) -> u64 {
         self.at + CODE_LEN
@@ -84,7 +95,11 @@ impl Area {
                 write(room.at, &piece.bytes)?;
             }
             let mut slots = piece.slots.clone();
-            slots.extend(manner.last);
+            if manner.last.is_some() {
+                // Nothing but the last call may end this list.
+                slots.iter_mut().for_each(|slot| slot.ret = u64::MAX);
+                slots.extend(manner.last);
+            }
             write(self.list(), slots.as_bytes())?;
             let reached = self.go_through(manner, slots.len())?;
             vm::read_exact_at(manner.pid, self.list(), slots.as_mut_bytes())
@@ -108,10 +123,15 @@ impl Area {
     fn go_through(&self, manner: &mut Manner, count: usize) -> Result<usize, Trouble> {
         let regs = arch::batch_regs(manner.base, self.at, self.list(), count as u64);
         ptrace::set_regs(manner.tid, &regs).map_err(io_error("setting registers"))?;
+        (manner.ready)().map_err(io_error("blocking signals"))?;
         loop {
             stops::run(manner.tid, manner.until, manner.meanwhile).map_err(Trouble::Missed)?;
             let regs = ptrace::get_regs(manner.tid).map_err(io_error("reading registers"))?;
             let reached = arch::batch_position(&regs).wrapping_sub(self.list()) / SLOT_LEN;
+            if !self.contains(arch::program_counter(&regs)) {
+                // It has gone its way back: it must not be waited for.
+                return Err(io_error("making calls in a row")(io::Error::from_raw_os_error(libc::EPROTO)));
+            }
             // Else it is somebody else's signal.
             let is_over = match manner.last {
                 Some(_) => reached + 1 == count as u64,
@@ -121,6 +141,13 @@ impl Area {
                 return Ok(reached as usize);
             }
         }
+    }
+}
+
+impl Slot {
+    /// A call of numbers alone.
+    pub fn new(nr: i64, args: [u64; 6]) -> Self {
+        Self { nr: nr.cast_unsigned(), args, ret: u64::MAX }
     }
 }
 

@@ -152,6 +152,12 @@ impl Done {
         T::read_from_prefix(self.bytes(room)).map_or_else(|_| T::new_zeroed(), |(value, _)| value)
     }
 
+    /// A structure that a call filled, or the error that it returned.
+    pub fn answer<T: FromBytes>(&self, call: Nth, room: Ptr) -> io::Result<T> {
+        let errno = i32::try_from(-self.result(call)).unwrap_or(libc::EIO);
+        self.filled(call, room).ok_or_else(|| io::Error::from_raw_os_error(errno))
+    }
+
     /// A structure that a call filled; nothing if it returned an error.
     pub fn filled<T: FromBytes>(&self, call: Nth, room: Ptr) -> Option<T> {
         (self.result(call) >= 0).then(|| self.read(room))

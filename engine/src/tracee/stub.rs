@@ -137,7 +137,7 @@ impl Stub {
             });
         }
         self.boot = addr;
-        self.write(addr, &arch::BATCH_CODE)
+        self.area().prepare(self.pid, &arch::BATCH_CODE).map_err(control("writing memory"))
     }
 
     /// Makes the rseq area that libc registered before the fork unknown to the kernel: it would kill the process when
@@ -166,6 +166,7 @@ impl Stub {
             base: &self.base,
             last: None,
             until: Until::Signal(libc::SIGTRAP),
+            ready: &mut || Ok(()),
             meanwhile: &mut swallow,
         };
         let done = self.area().make(&mut manner, batch);

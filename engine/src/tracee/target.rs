@@ -8,11 +8,16 @@ use std::io;
 use std::time::Duration;
 
 use crate::arch;
+use crate::procfs;
 use crate::procfs::Proc;
 use crate::sys::ptrace::{self, Regs, Stop};
 use crate::sys::vm;
+use crate::tracee::area::{self, Area, Manner, Trouble};
 use crate::tracee::asleep::Look;
-use crate::tracee::rescue::{Code, WayBack};
+use crate::tracee::batch::{Batch, Done, Room, Slot, args};
+use crate::tracee::code;
+use crate::tracee::rescue::{Code, Found, WayBack};
+use crate::tracee::stops::{self, Answer, Missed, OnTheWay, Until};
 use crate::tracee::wait::{self, PutBack, Wait};
 
 /// Why a process could not be seized.
@@ -111,7 +116,34 @@ pub struct Target {
     syscall_insn: u64,
     /// How threads get back by themselves should we be killed while they make our calls.
     way_back: Option<WayBack>,
+    /// An area mapped for our calls and for the frames of threads.
+    guest: Option<Guest>,
 }
+
+/// An area of ours in a process that is to run on.
+#[derive(Debug, Clone, Copy)]
+struct Guest {
+    area: Area,
+    /// Its length with the frames behind it.
+    len: u64,
+    /// The signal by which a thread says that it has gone through a list of calls; without one each call is made by itself.
+    signal: Option<i32>,
+    is_named: bool,
+}
+
+impl Guest {
+    /// Longest list of calls; there are 64 signals.
+    const CALLS: usize = 128;
+    /// A page of code, the list, and room.
+    const LEN: u64 = 32 << 10;
+}
+
+/// Name of an area of ours (prctl(2), PR_SET_VMA_ANON_NAME), by which the next checkpoint knows one that was left behind
+/// when we were killed.
+const NAME: &[u8] = b"stasis-checkpoint";
+
+/// Signals that mean nothing to a process that has no handler for them (signal(7), "Ign").
+const QUIET: [i32; 2] = [libc::SIGURG, libc::SIGWINCH];
 
 /// How long a thread may take to stop.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -123,8 +155,15 @@ impl Target {
     /// Seizes and stops all threads of a process.
     pub fn seize(pid: i32) -> Result<Self, TargetError> {
         let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
-        let mut target =
-            Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0, way_back: None };
+        let mut target = Self {
+            pid,
+            proc,
+            threads: Vec::new(),
+            writable: Vec::new(),
+            syscall_insn: 0,
+            way_back: None,
+            guest: None,
+        };
         target.seize_all()?;
         Ok(target)
     }
@@ -132,8 +171,15 @@ impl Target {
     /// Seizes and stops one thread alone, the leader for instance; the others run on.
     pub fn seize_one(pid: i32) -> Result<Self, TargetError> {
         let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
-        let mut target =
-            Self { pid, proc, threads: Vec::new(), writable: Vec::new(), syscall_insn: 0, way_back: None };
+        let mut target = Self {
+            pid,
+            proc,
+            threads: Vec::new(),
+            writable: Vec::new(),
+            syscall_insn: 0,
+            way_back: None,
+            guest: None,
+        };
         let asleep = wait::look(&target.proc, pid);
         ptrace::seize(pid, false)
             .and_then(|()| ptrace::interrupt(pid))
@@ -144,7 +190,7 @@ impl Target {
 
     /// Lets go of a process that is none of the one that was seized any more; whoever calls this goes on with it.
     pub fn forget(mut self) {
-        self.way_back = None;
+        (self.way_back, self.guest) = (None, None);
         for thread in &mut self.threads {
             thread.gone = true;
         }
@@ -207,12 +253,12 @@ impl Target {
                     (Ok(regs), Ok(mask)) => (thread.regs, thread.sigmask) = (regs, mask),
                     _ => thread.gone = true,
                 }
-                let found = thread.regs.rax;
+                let found = arch::result(&thread.regs);
                 let note = arch::take_note(&mut thread.regs);
                 arch::hide_interruption(&mut thread.regs);
                 let slept = asleep.and_then(|look| look.slept(Look::at(&self.proc.task(tid).ok()?)?));
                 thread.wait = Wait::found(&self.proc, tid, &mut thread.regs, note, slept);
-                if thread.regs.rax != found {
+                if arch::result(&thread.regs) != found {
                     // At once, so that it holds should we be killed; again when the thread is put back.
                     thread.corrected = true;
                     thread.gone = ptrace::set_regs(tid, &thread.regs).is_err();
@@ -235,30 +281,16 @@ impl Target {
 
     /// Finds a `syscall` instruction in the vDSO or, failing that, in other code: `areas` are the executable ones.
     pub fn find_syscall(&mut self, areas: &[(u64, u64)]) -> Result<(), TargetError> {
-        const PIECE: usize = 64 << 10;
-        let mut buf = vec![0u8; PIECE];
-        for &(start, end) in areas {
-            let mut at = start;
-            while at < end {
-                let want = PIECE.min((end - at) as usize);
-                let Ok(n) = vm::read(self.pid, &[(at, want as u64)], &mut buf[..want]) else { break };
-                if let Some(i) = buf[..n].windows(2).position(|w| w == arch::SYSCALL_INSN) {
-                    self.syscall_insn = at + i as u64;
-                    return Ok(());
-                }
-                at += PIECE as u64 - 1;
-            }
-        }
-        Err(TargetError::NoSyscall(self.pid))
+        let found = code::find(self.pid, areas.iter().copied(), &arch::SYSCALL_INSN);
+        self.syscall_insn = found.ok_or(TargetError::NoSyscall(self.pid))?;
+        Ok(())
     }
 
     /// Makes a system call inside thread number `index`; the result is the kernel's, negative errno for an error.
     pub fn call(&mut self, index: usize, nr: i64, args: [u64; 6]) -> Result<i64, TargetError> {
         let pid = self.pid;
+        self.lay_frame(index)?;
         let thread = self.threads.get_mut(index).ok_or(TargetError::Died { pid })?;
-        if let Some(way_back) = self.way_back.as_ref().filter(|_| thread.frame.is_none()) {
-            thread.frame = way_back.frame_of(index, thread)?;
-        }
         let insn = match (&self.way_back, thread.frame) {
             (Some(way_back), Some(_)) => way_back.code.syscall,
             _ => self.syscall_insn,
@@ -269,36 +301,198 @@ impl Target {
         thread.call(insn, nr, args)
     }
 
-    /// Gives all threads a way back, should we be killed while they make calls for us. `code` is where it leads over,
-    /// `stack` the area `[stack]` of the process.
-    ///
-    /// The leader's frame lies on its own stack, those of the others in an area that is mapped for them.
-    pub fn prepare_way_back(&mut self, code: Code, stack: Option<(u64, u64)>) -> Result<(), TargetError> {
-        let Some(leader) = self.threads.first() else { return Ok(()) };
-        let way_back = WayBack::on_stack(self.pid, code, leader, stack);
-        let others = self.threads.len() > 1 || !way_back.has_stack();
-        self.way_back = Some(way_back);
-        if others {
-            let args = WayBack::area_args(self.threads.len());
-            let at = self.call(0, libc::SYS_mmap, args)?;
-            match &mut self.way_back {
-                Some(way_back) if at > 0 => way_back.area = Some((at as u64, args[1])),
-                // No room for it: the leader at least has one.
-                _ => {}
-            }
+    /// Makes sure that a thread has its way back before it makes a call, where there can be one.
+    fn lay_frame(&mut self, index: usize) -> Result<(), TargetError> {
+        let pid = self.pid;
+        let thread = self.threads.get_mut(index).ok_or(TargetError::Died { pid })?;
+        if let Some(way_back) = self.way_back.as_ref().filter(|_| thread.frame.is_none()) {
+            let found = Found { tid: thread.tid, regs: &thread.regs, sigmask: thread.sigmask };
+            let failed = |source| TargetError::Call { tid: thread.tid, source };
+            thread.frame = way_back.frame_of(index, found).map_err(failed)?;
         }
         Ok(())
     }
 
-    /// Where results of calls inside may be written without borrowing memory from the process.
-    pub fn result_area(&self) -> Option<u64> {
-        self.way_back.as_ref().and_then(WayBack::result_area)
+    /// Makes the calls of a batch inside thread number `index`. All of them are made, whatever the others return.
+    pub fn make(&mut self, index: usize, batch: &Batch) -> Result<Done, TargetError> {
+        if batch.is_empty() {
+            return Ok(Done::default());
+        }
+        self.lay_frame(index)?;
+        let has_frame = self.threads.get(index).is_some_and(|thread| thread.frame.is_some());
+        match self.guest {
+            Some(Guest { area, signal: Some(signal), is_named, .. }) if has_frame => {
+                if is_named {
+                    return self.make_in_a_row(index, area, signal, batch);
+                }
+                // Behind what is asked for, whose places in the batch are known already.
+                let mut batch = batch.clone();
+                self.name_area(&mut batch);
+                self.make_in_a_row(index, area, signal, &batch)
+            }
+            _ => self.make_one_by_one(index, batch),
+        }
+    }
+
+    fn name_area(&mut self, batch: &mut Batch) {
+        if let Some(guest) = &mut self.guest {
+            let name = batch.string(NAME);
+            let args = args![libc::PR_SET_VMA, libc::PR_SET_VMA_ANON_NAME, guest.area.at, guest.len, name];
+            batch.ask("naming an area", libc::SYS_prctl, args);
+            guest.is_named = true;
+        }
+    }
+
+    fn make_in_a_row(
+        &mut self,
+        index: usize,
+        area: Area,
+        signal: i32,
+        batch: &Batch,
+    ) -> Result<Done, TargetError> {
+        let pid = self.pid;
+        let [own_pid, own_tid] = self.own_ids(index)?;
+        let thread = self.threads.get_mut(index).ok_or(TargetError::Died { pid })?;
+        let tid = thread.tid;
+        let base = arch::with_stack(&thread.regs, thread.frame.unwrap_or_default());
+        let (dirty, postponed) = (&mut thread.dirty, &mut thread.postponed);
+        let mut ready = || {
+            // Only now that the way back, which has the thread's own mask, is there. A call made by itself blocks all.
+            *dirty = true;
+            ptrace::set_sigmask(tid, !bit(signal))
+        };
+        let args = [own_pid.into(), own_tid.into(), signal as u64, 0, 0, 0];
+        let mut manner = Manner {
+            tid,
+            pid,
+            base: &base,
+            last: Some(Slot::new(libc::SYS_tgkill, args)),
+            until: Until::Signal(signal),
+            ready: &mut ready,
+            meanwhile: &mut |event| postpone(event, postponed),
+        };
+        area.make(&mut manner, batch).map_err(|trouble| match trouble {
+            Trouble::Missed(_) => {
+                thread.gone = true;
+                TargetError::Died { pid }
+            }
+            Trouble::TooLong(_) => too_long(tid),
+            Trouble::Io(_, source) => TargetError::Call { tid, source },
+        })
+    }
+
+    /// Ids of the process and of a thread, as they see themselves.
+    fn own_ids(&self, index: usize) -> Result<[u32; 2], TargetError> {
+        let pid = self.pid;
+        let tid = self.threads.get(index).ok_or(TargetError::Died { pid })?.tid;
+        let own = |tid: i32| {
+            let text = self.proc.task(tid).and_then(|task| task.read("status"));
+            let status = procfs::parse_status(&text.ok()?).ok()?;
+            Some(status.ns_pid.last().copied().unwrap_or(status.pid as u32))
+        };
+        let ids = own(pid).zip(own(tid)).ok_or(TargetError::Died { pid })?;
+        Ok([ids.0, ids.1])
+    }
+
+    /// The same without a loop in the process: bytes are borrowed for what a call reads or fills, and put back.
+    fn make_one_by_one(&mut self, index: usize, batch: &Batch) -> Result<Done, TargetError> {
+        let pid = self.pid;
+        let tid = self.threads.get(index).ok_or(TargetError::Died { pid })?.tid;
+        let failed = |source| TargetError::Call { tid, source };
+        let room = self.guest.map_or_else(|| self.borrowed(), |guest| Room { calls: 1, ..guest.area.room() });
+        let mut done = Done::default();
+        while done.results.len() < batch.len() {
+            let piece = batch.piece(done.results.len(), &room).map_err(|_| too_long(tid))?;
+            let mut saved = vec![0; piece.bytes.len()];
+            vm::read_exact_at(pid, room.at, &mut saved).map_err(failed)?;
+            let mut ret = Ok(0);
+            for slot in &piece.slots {
+                area::write(pid, room.at, &piece.bytes).map_err(failed)?;
+                ret = self.call(index, slot.nr.cast_signed(), slot.args);
+            }
+            let mut filled = vec![0; piece.bytes.len()];
+            let read = vm::read_exact_at(pid, room.at, &mut filled);
+            let back = area::write(pid, room.at, &saved);
+            done.results.push(ret?);
+            back.and(read).map_err(failed)?;
+            batch.collect(&piece, &room, &filled, &mut done);
+        }
+        Ok(done)
+    }
+
+    /// Below the stack pointer and its red zone of 128 bytes, where nothing lives. A stack without room there (a
+    /// goroutine's, say) is spared: another writable page is borrowed.
+    fn borrowed(&self) -> Room {
+        const LEN: u64 = 128;
+        let sp = self.threads.first().map_or(0, |thread| arch::stack_pointer(&thread.regs));
+        let below = sp.wrapping_sub(128 + 256) & !63;
+        let fits = |at: u64| self.writable.iter().any(|(start, end)| *start <= at && at + LEN <= *end);
+        let other = || self.writable.last().map_or(below, |(start, _)| *start);
+        Room { at: if fits(below) { below } else { other() }, len: LEN, calls: 1 }
+    }
+
+    /// Makes ready for calls inside: all threads get a way back, should we be killed while they make them, and the calls an
+    /// area in which they are made in a row. `code` is where the way back leads over, `stack` the area `[stack]` of the
+    /// process, `caught` the set of signals that it has handlers for.
+    ///
+    /// The leader's frame lies on its own stack, those of the others in the area.
+    pub fn prepare_calls(
+        &mut self,
+        code: Code,
+        stack: Option<(u64, u64)>,
+        caught: u64,
+    ) -> Result<(), TargetError> {
+        let Some(leader) = self.threads.first() else { return Ok(()) };
+        let way_back = WayBack::on_stack(self.pid, code, &leader.regs, stack);
+        let others = self.threads.len() > 1 || !way_back.has_stack();
+        self.way_back = Some(way_back);
+        // Nobody must be able to notice the signal.
+        let is_quiet = |sig: i32| {
+            caught & bit(sig) == 0 && self.threads.iter().all(|thread| thread.sigmask & bit(sig) == 0)
+        };
+        let signal = QUIET.into_iter().find(|sig| is_quiet(*sig));
+        if signal.is_none() && !others {
+            return Ok(());
+        }
+        let len = Guest::LEN + self.threads.len() as u64 * arch::FRAME_MAX;
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+        let mut map = |prot: i32| self.call(0, libc::SYS_mmap, [0, len, prot as u64, flags, u64::MAX, 0]);
+        let data = libc::PROT_READ | libc::PROT_WRITE;
+        let (at, signal) = match (map(data | if signal.is_some() { libc::PROT_EXEC } else { 0 })?, signal) {
+            // Memory that can be written and executed is not for everybody (PR_SET_MDWE, SELinux).
+            (..=0, Some(_)) => (map(data)?, None),
+            mapped => mapped,
+        };
+        // No room for it: the leader at least has a way back.
+        let Ok(at @ 1..) = u64::try_from(at) else { return Ok(()) };
+        let area = Area { at, len: Guest::LEN, calls: Guest::CALLS };
+        let signal = signal.filter(|_| area.prepare(self.pid, &arch::BATCH_CODE_RETURNING).is_ok());
+        self.guest = Some(Guest { area, len, signal, is_named: false });
+        if let Some(way_back) = &mut self.way_back {
+            way_back.frames = Some(at + Guest::LEN);
+        }
+        if signal.is_none() {
+            let mut batch = Batch::new();
+            self.name_area(&mut batch);
+            self.make(0, &batch)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an area is one of ours that was left behind when we were killed, and nobody is on the way back over it any
+    /// more.
+    pub fn is_left_behind(&self, start: u64, end: u64, name: &[u8]) -> bool {
+        let is_ours = name.strip_prefix(b"[anon:").and_then(|n| n.strip_suffix(b"]")) == Some(NAME);
+        let is_inside = |at: u64| (start..end).contains(&at);
+        let is_used =
+            |regs: &Regs| is_inside(arch::program_counter(regs)) || is_inside(arch::stack_pointer(regs));
+        is_ours && !self.threads.iter().any(|thread| is_used(&thread.regs))
     }
 
     /// Has a thread that is in a system call run on behind it, with this result.
     pub fn return_from_call(&mut self, tid: i32, value: i64) {
         if let Some(thread) = self.threads.iter_mut().find(|t| t.tid == tid) {
-            (thread.regs.rax, thread.regs.orig_rax) = (value.cast_unsigned(), u64::MAX);
+            arch::finish_call(&mut thread.regs, value);
             thread.corrected = true;
         }
     }
@@ -306,9 +500,9 @@ impl Target {
     /// Corrects the registers that thread number `index` will run on with.
     pub fn correct(&mut self, index: usize, change: impl FnOnce(&mut Regs)) {
         if let Some(thread) = self.threads.get_mut(index) {
-            let before = thread.regs.rip;
+            let before = arch::program_counter(&thread.regs);
             change(&mut thread.regs);
-            thread.corrected |= thread.regs.rip != before;
+            thread.corrected |= arch::program_counter(&thread.regs) != before;
         }
     }
 
@@ -320,9 +514,9 @@ impl Target {
         for thread in self.threads.iter_mut().skip(1) {
             result = result.and(thread.settle());
         }
-        let area = self.way_back.as_mut().and_then(|w| w.area.take());
-        if let Some((start, len)) = area.filter(|_| self.threads.first().is_some_and(|t| !t.gone)) {
-            let unmapped = self.call(0, libc::SYS_munmap, [start, len, 0, 0, 0, 0]);
+        let guest = self.guest.take().filter(|_| self.threads.first().is_some_and(|t| !t.gone));
+        if let Some(Guest { area, len, .. }) = guest {
+            let unmapped = self.call(0, libc::SYS_munmap, [area.at, len, 0, 0, 0, 0]);
             result = result.and(unmapped.map(drop));
         }
         if let Some(leader) = self.threads.first_mut() {
@@ -354,27 +548,21 @@ impl Thread {
     /// Waits for the event stop; signals on their way are let through first, their handlers then begin behind the
     /// stop.
     fn wait_event(&mut self) -> Result<Option<i32>, TargetError> {
-        loop {
-            match ptrace::wait_for(self.tid, PATIENCE) {
-                Ok(Some(Stop::Event)) => return Ok(None),
-                Ok(Some(Stop::Group(sig))) => return Ok(Some(sig)),
-                Ok(Some(Stop::Signal(sig))) => {
-                    ptrace::cont(self.tid, sig)
-                        .map_err(|source| TargetError::Call { tid: self.tid, source })?;
-                }
-                Ok(Some(Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
-                    self.gone = true;
-                    return Err(TargetError::Died { pid: self.tid });
-                }
-                // Only a thread that has stopped can be let go of; this one is when we end.
-                Ok(None) => {
-                    self.gone = true;
-                    return Err(TargetError::Stuck { pid: self.tid, tid: self.tid });
-                }
-                Ok(Some(Stop::Syscall | Stop::Other(_))) => {
-                    ptrace::cont(self.tid, 0)
-                        .map_err(|source| TargetError::Call { tid: self.tid, source })?;
-                }
+        let mut deliver = |event| match event {
+            OnTheWay::Signal(sig) => Answer::Deliver(sig),
+            OnTheWay::Event(_) => Answer::Deliver(0),
+        };
+        match stops::wait(self.tid, Until::Event, Some(PATIENCE), &mut deliver) {
+            Ok(Stop::Group(sig)) => Ok(Some(sig)),
+            Ok(_) => Ok(None),
+            // Only a thread that has stopped can be let go of; this one is when we end.
+            Err(Missed::Stuck) => {
+                self.gone = true;
+                Err(TargetError::Stuck { pid: self.tid, tid: self.tid })
+            }
+            Err(_) => {
+                self.gone = true;
+                Err(TargetError::Died { pid: self.tid })
             }
         }
     }
@@ -383,7 +571,9 @@ impl Thread {
         let tid = self.tid;
         let failed = |source| TargetError::Call { tid, source };
         let mut regs = arch::call_regs(&self.regs, insn, nr, args);
-        regs.rsp = self.frame.unwrap_or(regs.rsp);
+        if let Some(frame) = self.frame {
+            regs = arch::with_stack(&regs, frame);
+        }
         ptrace::set_regs(tid, &regs).map_err(failed)?;
         // Only now that the way back, which has the thread's own mask, is there.
         if !self.dirty {
@@ -396,20 +586,17 @@ impl Thread {
     }
 
     fn next_syscall_stop(&mut self) -> Result<(), TargetError> {
-        let tid = self.tid;
-        loop {
-            ptrace::cont_to_syscall(tid, 0).map_err(|source| TargetError::Call { tid, source })?;
-            match ptrace::wait(tid) {
-                Ok((_, Stop::Syscall)) => return Ok(()),
-                // SIGSTOP cannot be blocked: it is sent again when the thread runs on.
-                Ok((_, Stop::Signal(sig))) => self.postponed.push(sig),
-                Ok((_, Stop::Event | Stop::Group(_) | Stop::Other(_))) => {}
-                Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
-                    self.gone = true;
-                    return Err(TargetError::Died { pid: tid });
-                }
-            }
-        }
+        self.run(Until::Syscall)
+    }
+
+    /// Runs up to a stop. SIGSTOP cannot be blocked: it is sent again when the thread runs on.
+    fn run(&mut self, until: Until) -> Result<(), TargetError> {
+        let postponed = &mut self.postponed;
+        let stop = stops::run(self.tid, until, &mut |event| postpone(event, postponed));
+        stop.map(drop).map_err(|_| {
+            self.gone = true;
+            TargetError::Died { pid: self.tid }
+        })
     }
 
     /// Puts the thread back to where it was found, still stopped.
@@ -424,20 +611,7 @@ impl Thread {
         let failed = |source| TargetError::Call { tid, source };
         if self.dirty {
             ptrace::interrupt(tid).map_err(failed)?;
-            ptrace::cont(tid, 0).map_err(failed)?;
-            loop {
-                match ptrace::wait(tid) {
-                    Ok((_, Stop::Event | Stop::Group(_))) => break,
-                    Ok((_, Stop::Exited(_) | Stop::Killed(_))) | Err(_) => {
-                        return Err(TargetError::Died { pid: tid });
-                    }
-                    Ok((_, Stop::Signal(sig))) => {
-                        self.postponed.push(sig);
-                        ptrace::cont(tid, 0).map_err(failed)?;
-                    }
-                    Ok(_) => ptrace::cont(tid, 0).map_err(failed)?,
-                }
-            }
+            self.run(Until::Event)?;
         }
         // The registers last: until then the way back holds, which sets both.
         if self.dirty {
@@ -471,6 +645,22 @@ impl Thread {
         ptrace::detach(tid).map_err(failed)?;
         Ok(put_back)
     }
+}
+
+/// Keeps a signal that came while a thread made calls of ours, for later.
+fn postpone(event: OnTheWay, postponed: &mut Vec<i32>) -> Answer {
+    if let OnTheWay::Signal(sig) = event {
+        postponed.push(sig);
+    }
+    Answer::Deliver(0)
+}
+
+fn bit(sig: i32) -> u64 {
+    1 << (sig - 1)
+}
+
+fn too_long(tid: i32) -> TargetError {
+    TargetError::Call { tid, source: io::Error::from_raw_os_error(libc::E2BIG) }
 }
 
 impl Drop for Target {

@@ -2,7 +2,6 @@
 //!
 //! [`kind`]: the contract. [`KINDS`]: the registry, the only list of kinds.
 
-pub mod borrow;
 pub mod creds;
 pub mod fs;
 pub mod kind;

@@ -132,7 +132,12 @@ fn capture(c: &mut Capture, status: &Status) -> Result<Task, CaptureError> {
     let comm = c.target.proc.read("comm").map_err(CaptureError::read("the name", pid))?;
     let oom = c.target.proc.read("oom_score_adj").unwrap_or_default();
     let stopped = c.target.threads.iter().find_map(|t| t.stopped_by);
-    let subreaper = subreaper(c)?;
+    let mut calls = Batch::new();
+    let (mce_kill, subreaper) = (args![libc::PR_MCE_KILL_GET, 0, 0, 0, 0], calls.room::<u32>());
+    let mce_kill = calls.ask("the memory failure policy", libc::SYS_prctl, mce_kill);
+    let is_subreaper = args![PR_GET_CHILD_SUBREAPER, subreaper, 0, 0, 0];
+    let is_subreaper = calls.ask("the subreaper attribute", libc::SYS_prctl, is_subreaper);
+    let done = c.target.make(0, &calls)?;
     let task = Task {
         pid: status.own_tgid(),
         pgid: status.ns_pgid.last().copied().unwrap_or(stat.pgrp as u32),
@@ -142,9 +147,9 @@ fn capture(c: &mut Capture, status: &Status) -> Result<Task, CaptureError> {
         exit_code: 0,
         exit_signal: stat.exit_signal as u32,
         comm: thread::comm(&comm),
-        child_subreaper: subreaper,
+        child_subreaper: done.filled(is_subreaper, subreaper).unwrap_or(0),
         oom_score_adj: std::str::from_utf8(&oom).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0),
-        mce_kill: match c.target.call(0, libc::SYS_prctl, [libc::PR_MCE_KILL_GET as u64, 0, 0, 0, 0, 0])? {
+        mce_kill: match done.result(mce_kill) {
             1 => 1,
             0 => 2,
             _ => 0,
@@ -153,13 +158,6 @@ fn capture(c: &mut Capture, status: &Status) -> Result<Task, CaptureError> {
         ..Task::default()
     };
     Ok(task)
-}
-
-fn subreaper(c: &mut Capture) -> Result<u32, CaptureError> {
-    let (ret, value) = c.ask::<4>(0, "the subreaper attribute", libc::SYS_prctl, |out| {
-        [PR_GET_CHILD_SUBREAPER as u64, out, 0, 0, 0, 0]
-    })?;
-    Ok(if ret < 0 { 0 } else { u32::from_ne_bytes(value) })
 }
 
 /// Limits, from the text of /proc: prlimit(2) from outside needs CAP_SYS_RESOURCE if the process has another uid.

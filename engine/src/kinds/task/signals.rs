@@ -2,7 +2,6 @@
 
 use stasis_format::record::{Sigaction, Sigpending};
 
-use super::borrow::words;
 use super::kind::{Making, TaskKind};
 use crate::image::model::{Id, TaskState};
 use crate::kinds::{Capture, CaptureError, RestoreError};
@@ -12,8 +11,6 @@ use crate::sys::ptrace;
 use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::Stub;
 
-/// Length of the kernel's `struct sigaction` on x86-64: handler, flags, restorer, mask.
-const ACTION_LEN: usize = 32;
 /// Length of a kernel signal mask.
 const SIGSET_LEN: u64 = 8;
 
@@ -70,16 +67,19 @@ impl TaskKind for Pending {
 /// Which signals have one is known from /proc; only those are asked for, by calls inside.
 fn capture_actions(c: &mut Capture, status: &Status) -> Result<Id, CaptureError> {
     let set = status.sig_ign | status.sig_cgt;
-    let mut actions = Vec::new();
+    let mut calls = Batch::new();
+    let mut asked = Vec::new();
     for signo in (1..=64u32).filter(|s| set & (1 << (s - 1)) != 0) {
-        let (ret, bytes) = c.ask::<ACTION_LEN>(0, "a signal action", libc::SYS_rt_sigaction, |place| {
-            [signo.into(), 0, place, SIGSET_LEN, 0, 0]
-        })?;
-        if ret < 0 {
-            let error = std::io::Error::from_raw_os_error(-ret as i32);
-            return Err(CaptureError::read("a signal action", c.target.pid)(error));
-        }
-        let [handler, flags, restorer, mask] = words(&bytes);
+        let action = calls.room::<Action>();
+        let args = args![signo, 0, action, SIGSET_LEN];
+        asked.push((signo, calls.ask("a signal action", libc::SYS_rt_sigaction, args), action));
+    }
+    let done = c.target.make(0, &calls)?;
+    let mut actions = Vec::new();
+    for (signo, call, action) in asked {
+        let Action { handler, flags, restorer, mask } = done
+            .answer(call, action)
+            .map_err(CaptureError::read(format!("the action of signal {signo}"), c.target.pid))?;
         actions.push(Sigaction { signo, pad: 0, handler, flags, restorer, mask });
     }
     let id = c.tree.new_id();

@@ -5,7 +5,6 @@ use std::io;
 use stasis_format::record::{self, InBody as _, Thread};
 use zerocopy::IntoBytes;
 
-use super::borrow::words;
 use super::creds;
 use super::kind::{Making, TaskKind};
 use super::signals::{capture_pending, restore_pending};
@@ -18,7 +17,7 @@ use crate::sys::abi::{SchedAttr, Stack};
 use crate::sys::kcmp::{self, Shared};
 use crate::sys::ptrace::Regs;
 use crate::sys::{process, ptrace, sched, vm};
-use crate::tracee::batch::{Batch, args};
+use crate::tracee::batch::{Arg, Batch, args};
 use crate::tracee::stub::{Call, Stub};
 use crate::tracee::wait::{PutBack, Wait};
 
@@ -123,11 +122,9 @@ fn capture(c: &mut Capture, index: usize) -> Result<ThreadState, CaptureError> {
     (thread.robust_list, thread.robust_list_len) =
         process::get_robust_list(tid).map_err(CaptureError::read(what("the robust list"), tid))?;
     scheduling(&mut thread, tid).map_err(CaptureError::read(what("the scheduling"), tid))?;
-    inside(c, index, &mut thread)?;
-    let securebits =
-        c.target.call(index, libc::SYS_prctl, [libc::PR_GET_SECUREBITS as u64, 0, 0, 0, 0, 0])?;
+    let securebits = inside(c, index, &mut thread)?;
     creds::survey(c, &status);
-    thread.creds = creds::capture(c.tree, &status, securebits.max(0) as u32)?;
+    thread.creds = creds::capture(c.tree, &status, securebits)?;
     if status.seccomp != 0 {
         // Already refused for the process as a whole, see the task's survey.
         tracing::debug!(tid, "seccomp");
@@ -206,24 +203,24 @@ fn scheduling(t: &mut Thread, tid: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// What only the thread itself can tell.
-fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<(), CaptureError> {
+/// What only the thread itself can tell; the last is its securebits.
+fn inside(c: &mut Capture, index: usize, t: &mut Thread) -> Result<u32, CaptureError> {
+    let mut calls = Batch::new();
+    let (stack, tid_address, death) = (calls.room::<Stack>(), calls.room::<u64>(), calls.room::<u32>());
+    let asked_stack = calls.ask("the alternate stack", libc::SYS_sigaltstack, args![0, stack]);
+    let mut prctl = |what: &str, args: &[Arg]| calls.ask(what, libc::SYS_prctl, args);
+    let asked_address = prctl("the tid address", args![PR_GET_TID_ADDRESS, tid_address, 0, 0, 0]);
+    let asked_death = prctl("the death signal", args![libc::PR_GET_PDEATHSIG, death, 0, 0, 0]);
+    let slack = prctl("the timer slack", args![libc::PR_GET_TIMERSLACK, 0, 0, 0, 0]);
+    let securebits = prctl("the securebits", args![libc::PR_GET_SECUREBITS, 0, 0, 0, 0]);
+    let done = c.target.make(index, &calls)?;
     // What a kernel does not know it does not fill: that is then zero.
-    let mut read = |what, nr, args: fn(u64) -> [u64; 6]| -> Result<[u64; 3], CaptureError> {
-        let (ret, bytes) = c.ask::<24>(index, what, nr, args)?;
-        Ok(if ret < 0 { [0; 3] } else { words(&bytes) })
-    };
-    let stack = read("the alternate stack", libc::SYS_sigaltstack, |out| [0, out, 0, 0, 0, 0])?;
-    let tid_address =
-        read("the tid address", libc::SYS_prctl, |out| [PR_GET_TID_ADDRESS as u64, out, 0, 0, 0, 0])?;
-    let death =
-        read("the death signal", libc::SYS_prctl, |out| [libc::PR_GET_PDEATHSIG as u64, out, 0, 0, 0, 0])?;
-    (t.ss_sp, t.ss_flags, t.ss_size) = (stack[0], stack[1] as u32, stack[2]);
-    t.clear_child_tid = tid_address[0];
-    t.pdeath_signal = death[0] as u32;
-    t.timer_slack =
-        c.target.call(index, libc::SYS_prctl, [libc::PR_GET_TIMERSLACK as u64, 0, 0, 0, 0, 0])?.max(0) as u64;
-    Ok(())
+    let stack: Stack = done.filled(asked_stack, stack).unwrap_or_default();
+    (t.ss_sp, t.ss_flags, t.ss_size) = (stack.sp, stack.flags, stack.size);
+    t.clear_child_tid = done.filled(asked_address, tid_address).unwrap_or(0);
+    t.pdeath_signal = done.filled(asked_death, death).unwrap_or(0);
+    t.timer_slack = done.result(slack).max(0) as u64;
+    Ok(done.result(securebits).max(0) as u32)
 }
 
 /// Gives a new thread everything but registers, credentials and pending signals.

@@ -2,7 +2,6 @@
 
 use stasis_format::record::{Itimer, PosixTimer};
 
-use super::borrow::words;
 use super::kind::{Making, TaskKind};
 use crate::image::model::TaskState;
 use crate::kinds::{Capture, CaptureError, RestoreError};
@@ -40,11 +39,18 @@ impl TaskKind for Timers {
 /// Interval timers that are armed. A periodic one whose signal is still pending shows no time left; the kernel sets it
 /// going again when the signal is delivered.
 fn capture_itimers(c: &mut Capture) -> Result<Vec<Itimer>, CaptureError> {
+    let mut calls = Batch::new();
+    let asked = [0u32, 1, 2].map(|which| {
+        let timer = calls.room::<Itimerval>();
+        (which, calls.ask("an interval timer", libc::SYS_getitimer, args![which, timer]), timer)
+    });
+    let done = c.target.make(0, &calls)?;
     let mut timers = Vec::new();
-    for which in 0..3u32 {
-        let words = ask(c, "an interval timer", libc::SYS_getitimer, |out| [which.into(), out, 0, 0, 0, 0])?;
+    for (which, call, timer) in asked {
+        let t: Itimerval =
+            done.answer(call, timer).map_err(CaptureError::read("an interval timer", c.target.pid))?;
         let nanos = |s: u64, us: u64| s.saturating_mul(NANOS).saturating_add(us.saturating_mul(1000));
-        let (interval, value) = (nanos(words[0], words[1]), nanos(words[2], words[3]));
+        let (interval, value) = (nanos(t.interval_sec, t.interval_usec), nanos(t.value_sec, t.value_usec));
         if value != 0 || interval != 0 {
             timers.push(Itimer { which, pad: 0, value, interval });
         }
@@ -57,11 +63,22 @@ fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
     let pid = c.target.pid;
     let text = c.target.proc.read("timers").map_err(CaptureError::read("the list of timers", pid))?;
     let list = procfs::parse_timers(&text).map_err(CaptureError::parse("timers", pid))?;
-    let mut timers = Vec::new();
-    for t in list {
-        let id = t.id as u64;
-        let words = ask(c, "a timer", libc::SYS_timer_gettime, |out| [id, out, 0, 0, 0, 0])?;
-        let overrun = c.target.call(0, libc::SYS_timer_getoverrun, [id, 0, 0, 0, 0, 0])?.max(0);
+    let mut calls = Batch::new();
+    let asked: Vec<_> = list
+        .into_iter()
+        .map(|t| {
+            let times = calls.room::<Itimerspec>();
+            let call = calls.ask("a timer", libc::SYS_timer_gettime, args![t.id, times]);
+            let overrun = calls.ask("the overruns of a timer", libc::SYS_timer_getoverrun, args![t.id]);
+            (t, call, times, overrun)
+        })
+        .collect();
+    let done = c.target.make(0, &calls)?;
+    let mut timers = Vec::with_capacity(asked.len());
+    for (t, call, times, overrun) in asked {
+        let times: Itimerspec =
+            done.answer(call, times).map_err(CaptureError::read(format!("timer {}", t.id), pid))?;
+        let nanos = |t: Timespec| t.sec.saturating_mul(NANOS).saturating_add(t.nsec);
         timers.push(PosixTimer {
             timer_id: t.id as u32,
             clockid: t.clockid,
@@ -70,27 +87,13 @@ fn capture_posix(c: &mut Capture) -> Result<Vec<PosixTimer>, CaptureError> {
             sigev_value: t.sigev_value,
             tid: t.tid.unwrap_or(0) as u32,
             flags: 0,
-            interval: words[0].saturating_mul(NANOS).saturating_add(words[1]),
-            value: words[2].saturating_mul(NANOS).saturating_add(words[3]),
-            overrun: overrun as u32,
+            interval: nanos(times.interval),
+            value: nanos(times.value),
+            overrun: done.result(overrun).max(0) as u32,
             pad: 0,
         });
     }
     Ok(timers)
-}
-
-/// Makes a call that fills four words.
-fn ask(
-    c: &mut Capture,
-    what: &str,
-    nr: i64,
-    args: impl FnOnce(u64) -> [u64; 6],
-) -> Result<[u64; 4], CaptureError> {
-    let (ret, bytes) = c.ask::<32>(0, what, nr, args)?;
-    if ret < 0 {
-        return Err(CaptureError::read(what, c.target.pid)(std::io::Error::from_raw_os_error(-ret as i32)));
-    }
-    Ok(words(&bytes))
 }
 
 /// Makes the POSIX timers with their identifiers, disarmed.
