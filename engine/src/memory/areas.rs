@@ -97,7 +97,10 @@ pub fn capture(c: &mut Capture) -> Result<Id, CaptureError> {
         let stack = entries.iter().find(|e| e.map.path == b"[stack]").map(|e| (e.map.start, e.map.end));
         c.target.prepare_calls(code, stack, c.status.sig_cgt)?;
     }
-    let is_left = |e: &mut SmapEntry| c.target.is_left_behind(e.map.start, e.map.end, &e.map.path);
+    let is_left = |e: &mut SmapEntry| {
+        let is_anonymous = e.map.path.is_empty() && !e.map.shared && e.map.write && e.map.exec;
+        is_anonymous && c.target.is_left_behind(e.map.start, e.map.end)
+    };
     let left: Vec<SmapEntry> = entries.extract_if(.., is_left).collect();
     for e in left {
         let args = [e.map.start, e.map.end - e.map.start, 0, 0, 0, 0];

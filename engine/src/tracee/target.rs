@@ -14,7 +14,7 @@ use crate::sys::ptrace::{self, Regs, Stop};
 use crate::sys::vm;
 use crate::tracee::area::{self, Area, Manner, Trouble};
 use crate::tracee::asleep::Look;
-use crate::tracee::batch::{Batch, Done, Room, Slot, args};
+use crate::tracee::batch::{Batch, Done, Room, Slot};
 use crate::tracee::code;
 use crate::tracee::rescue::{Code, Found, WayBack};
 use crate::tracee::stops::{self, Answer, Missed, OnTheWay, Until};
@@ -128,7 +128,6 @@ struct Guest {
     len: u64,
     /// The signal by which a thread says that it has gone through a list of calls; without one each call is made by itself.
     signal: Option<i32>,
-    is_named: bool,
 }
 
 impl Guest {
@@ -137,10 +136,6 @@ impl Guest {
     /// A page of code, the list, and room.
     const LEN: u64 = 32 << 10;
 }
-
-/// Name of an area of ours (prctl(2), PR_SET_VMA_ANON_NAME), by which the next checkpoint knows one that was left behind
-/// when we were killed.
-const NAME: &[u8] = b"stasis-checkpoint";
 
 /// Signals that mean nothing to a process that has no handler for them (signal(7), "Ign").
 const QUIET: [i32; 2] = [libc::SIGURG, libc::SIGWINCH];
@@ -321,25 +316,10 @@ impl Target {
         self.lay_frame(index)?;
         let has_frame = self.threads.get(index).is_some_and(|thread| thread.frame.is_some());
         match self.guest {
-            Some(Guest { area, signal: Some(signal), is_named, .. }) if has_frame => {
-                if is_named {
-                    return self.make_in_a_row(index, area, signal, batch);
-                }
-                // Behind what is asked for, whose places in the batch are known already.
-                let mut batch = batch.clone();
-                self.name_area(&mut batch);
-                self.make_in_a_row(index, area, signal, &batch)
+            Some(Guest { area, signal: Some(signal), .. }) if has_frame => {
+                self.make_in_a_row(index, area, signal, batch)
             }
             _ => self.make_one_by_one(index, batch),
-        }
-    }
-
-    fn name_area(&mut self, batch: &mut Batch) {
-        if let Some(guest) = &mut self.guest {
-            let name = batch.string(NAME);
-            let args = args![libc::PR_SET_VMA, libc::PR_SET_VMA_ANON_NAME, guest.area.at, guest.len, name];
-            batch.ask("naming an area", libc::SYS_prctl, args);
-            guest.is_named = true;
         }
     }
 
@@ -466,27 +446,27 @@ impl Target {
         // No room for it: the leader at least has a way back.
         let Ok(at @ 1..) = u64::try_from(at) else { return Ok(()) };
         let area = Area { at, len: Guest::LEN, calls: Guest::CALLS };
-        let signal = signal.filter(|_| area.prepare(self.pid, &arch::BATCH_CODE_RETURNING).is_ok());
-        self.guest = Some(Guest { area, len, signal, is_named: false });
+        // The next checkpoint knows the area by it, should we be killed.
+        let signal = signal.filter(|_| area.prepare(self.pid, &marked_code(len)).is_ok());
+        self.guest = Some(Guest { area, len, signal });
         if let Some(way_back) = &mut self.way_back {
             way_back.frames = Some(at + Guest::LEN);
-        }
-        if signal.is_none() {
-            let mut batch = Batch::new();
-            self.name_area(&mut batch);
-            self.make(0, &batch)?;
         }
         Ok(())
     }
 
-    /// Whether an area is one of ours that was left behind when we were killed, and nobody is on the way back over it any
-    /// more.
-    pub fn is_left_behind(&self, start: u64, end: u64, name: &[u8]) -> bool {
-        let is_ours = name.strip_prefix(b"[anon:").and_then(|n| n.strip_suffix(b"]")) == Some(NAME);
+    /// Whether private anonymous memory is an area of ours that was left behind when we were killed: it begins with our code
+    /// and is as long as that says, so nothing of the process's own has become one with it; and nobody is on the way back
+    /// over it any more.
+    pub fn is_left_behind(&self, start: u64, end: u64) -> bool {
         let is_inside = |at: u64| (start..end).contains(&at);
         let is_used =
             |regs: &Regs| is_inside(arch::program_counter(regs)) || is_inside(arch::stack_pointer(regs));
-        is_ours && !self.threads.iter().any(|thread| is_used(&thread.regs))
+        let wanted = marked_code(end - start);
+        let mut code = vec![0; wanted.len()];
+        vm::read_exact_at(self.pid, start, &mut code).is_ok()
+            && code == wanted
+            && !self.threads.iter().any(|thread| is_used(&thread.regs))
     }
 
     /// Has a thread that is in a system call run on behind it, with this result.
@@ -653,6 +633,11 @@ fn postpone(event: OnTheWay, postponed: &mut Vec<i32>) -> Answer {
         postponed.push(sig);
     }
     Answer::Deliver(0)
+}
+
+/// What an area of ours of this length begins with.
+fn marked_code(len: u64) -> Vec<u8> {
+    [arch::BATCH_CODE_RETURNING.as_slice(), &len.to_ne_bytes()].concat()
 }
 
 fn bit(sig: i32) -> u64 {
