@@ -64,6 +64,21 @@ pub fn readable_bytes(fd: &impl AsFd) -> io::Result<usize> {
     Ok(n.max(0) as usize)
 }
 
+/// Reads up to `len` bytes and appends them; how many there were.
+pub fn read_some(fd: &OwnedFd, len: usize, into: &mut Vec<u8>) -> io::Result<usize> {
+    let mut bytes = vec![0; len];
+    let got = if len == 0 { 0 } else { nix::unistd::read(fd, &mut bytes)? };
+    into.extend_from_slice(bytes.get(..got).unwrap_or_default());
+    Ok(got)
+}
+
+/// An ioctl(2) that takes the address of an int.
+pub fn ioctl_number(fd: &impl AsFd, request: u64, value: i32) -> io::Result<()> {
+    // SAFETY: the argument outlives the call and is an int, as every caller's request says.
+    let ret = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request as libc::Ioctl, &raw const value) };
+    check(i64::from(ret)).map(drop)
+}
+
 /// A duplicate with a number not below `floor`, closed on execve(2).
 pub fn dup_above(fd: &impl AsFd, floor: i32) -> io::Result<OwnedFd> {
     let new = fcntl(fd, libc::F_DUPFD_CLOEXEC, floor as u64)?;

@@ -16,6 +16,7 @@ pub mod pagemap;
 pub mod pidfd;
 pub mod process;
 pub mod ptrace;
+pub mod pty;
 pub mod rawfd;
 pub mod rights;
 pub mod sched;

@@ -25,6 +25,7 @@ mod mm;
 mod signal;
 mod sysv;
 mod task;
+mod terminal;
 mod timer;
 
 pub use crate::schema::{FieldDef, FieldType, FileKind, RecordDef, Role, Show, TailKind};
@@ -37,6 +38,7 @@ pub use mm::*;
 pub use signal::*;
 pub use sysv::*;
 pub use task::*;
+pub use terminal::*;
 pub use timer::*;
 
 use crate::header::Kind;
@@ -82,7 +84,8 @@ bodies! {
     CpuX86_64,
     Mm, Vma, MmContext, Extent, Guard,
     FileTable, Fd, File, Inode, InodeIdentity, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, Socket,
-    SocketOption, SocketName, SocketPlace, SocketPacket, Inotify, InotifyWatch, External, Lock,
+    SocketOption, SocketName, SocketPlace, SocketPacket, Inotify, InotifyWatch, External, Lock, Pty, PtyQueue,
+    ControllingTerminal,
     Sighand, Sigaction, Sigpending,
     Itimer, PosixTimer,
     SemSet,

@@ -16,6 +16,7 @@ pub mod inotify;
 pub mod kind;
 pub mod pidfd;
 pub mod pipe;
+pub mod pty;
 pub mod signalfd;
 pub mod sockopts;
 pub mod stream;
@@ -30,6 +31,7 @@ use kind::FdKind;
 /// All kinds. Of several that claim a descriptor the first has it; the last claims all that is left.
 pub const KINDS: &[&dyn FdKind] = &[
     &file::Files,
+    &pty::Pty,
     &external::External,
     &pipe::Pipe,
     &unix::Unix,

@@ -8,6 +8,7 @@ pub mod kind;
 pub mod locks;
 pub mod process;
 pub mod signals;
+pub mod terminal;
 pub mod thread;
 pub mod timers;
 
@@ -18,6 +19,7 @@ use kind::TaskKind;
 /// All kinds, in the order in which they are captured and made.
 pub const KINDS: &[&dyn TaskKind] = &[
     &process::Identity,
+    &terminal::Terminal,
     &fs::Directories,
     // Through descriptors, which stand by now.
     &locks::Locks,

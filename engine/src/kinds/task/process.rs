@@ -38,12 +38,6 @@ pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
         let what = format!("a seccomp filter is in force (mode {})", status.seccomp);
         c.survey.refuse(Loss::Seccomp, pid, what, "start it without the sandbox");
     }
-    let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
-    let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
-    if stat.session == pid && stat.tty_nr != 0 {
-        let what = "it leads the session of a terminal, and the terminal would not be its session's again";
-        c.survey.lose(Loss::Terminal, pid, what, "start it from a shell that leads the session");
-    }
     let label = c.target.proc.read("attr/current").unwrap_or_default();
     let label = label.strip_suffix(b"\0").unwrap_or(&label);
     let label = label.strip_suffix(b"\n").unwrap_or(label);
