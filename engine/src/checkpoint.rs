@@ -374,7 +374,7 @@ fn capture_family(
         tree.tasks.push(state);
     }
     for zombie in &family.zombies {
-        let mut state = process::capture_zombie(tree, zombie)?;
+        let mut state = process::capture_zombie(tree, survey, zombie)?;
         own_parent(&mut state, zombie.pid, &ids);
         tree.tasks.push(state);
     }

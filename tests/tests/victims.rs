@@ -60,6 +60,8 @@ victims! {
     timerfds: "timerfds",
     signalfds: "signalfds",
     a_pidfd_to_itself: "pidfds",
+    terminals_and_what_is_in_their_queues: "terminals",
+    the_session_of_a_terminal: "terminal_session",
     inotify_watches: "inotify",
     semaphores: "semaphores",
     the_attributes_of_the_task: "attributes",

@@ -388,6 +388,13 @@ pub fn boot_address(mut taken: Vec<(u64, u64)>) -> Option<u64> {
     (at + 3 * BOOT_LEN < arch::TASK_SIZE).then_some(at + BOOT_LEN)
 }
 
+/// Flags for mmap(2): memory that the kernel may drop (MAP_DROPPABLE, Linux 6.11) is a type of its own beside private.
+fn map_type(flags: u32) -> u64 {
+    const MAP_DROPPABLE: u32 = 0x8;
+    let private = libc::MAP_PRIVATE as u32;
+    u64::from(if flags & MAP_DROPPABLE != 0 { flags & !private } else { flags })
+}
+
 /// Whether an area is mapped writable while it is built: one that is, and one that was and so counts against the limit
 /// on memory (VM_ACCOUNT), as read-only-after-relocation data does.
 pub fn built_writable(vma: &Vma) -> bool {
@@ -431,7 +438,7 @@ pub fn restore_layout(
                 u64::from(*number)
             }
         };
-        let flags = u64::from(vma.flags) | libc::MAP_FIXED_NOREPLACE as u64;
+        let flags = map_type(vma.flags) | libc::MAP_FIXED_NOREPLACE as u64;
         let len = vma.end - vma.start;
         let what = format!("mapping {:#x}-{:#x} {}", vma.start, vma.end, vma.name.escape_ascii());
         let write = if built_writable(vma) { libc::PROT_WRITE as u64 } else { 0 };

@@ -41,6 +41,11 @@ fn number(text: &[u8], radix: u32) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x").filter(|_| radix == 16).unwrap_or(text), radix).ok()
 }
 
+/// Writes a file of `/proc/PID`.
+pub fn set(pid: i32, name: &str, value: &str) -> io::Result<()> {
+    std::fs::write(format!("/proc/{pid}/{name}"), value)
+}
+
 /// The directory of one process or thread, held open so that a pid used again cannot fool us.
 #[derive(Debug)]
 pub struct Proc {

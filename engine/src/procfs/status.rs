@@ -250,6 +250,12 @@ pub fn parse_timers(text: &[u8]) -> Result<Vec<TimerLine>, ParseError> {
     Ok(list)
 }
 
+/// The nice value in `/proc/PID/autogroup`: `/autogroup-25 nice 0`.
+pub fn parse_autogroup(text: &[u8]) -> Option<i32> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.trim().rsplit_once(" nice ")?.1.parse().ok()
+}
+
 /// Names of the limits in `/proc/PID/limits` (fs/proc/base.c) and their RLIMIT_* numbers.
 const LIMITS: &[(&str, u32)] = &[
     ("Max cpu time", 0),

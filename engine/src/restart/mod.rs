@@ -166,7 +166,8 @@ pub fn restart<R: Read + Send>(
         empty(&mut stub, &tree)?;
         limits::raise_rlimits(&mut stub)?;
         numbers = channel.clear(&mut stub, &descriptors.numbers())?;
-        if opts.detach && tree.tasks.iter().any(|t| t.task.state == STOPPED) {
+        if opts.detach && root.task.sid != root.task.pid && tree.tasks.iter().any(|t| t.task.state == STOPPED)
+        {
             // When we end, the kernel sends SIGHUP to what is stopped in a group that loses its last tie to its session.
             stub.call(Call::new("a process group of its own", libc::SYS_setpgid, &[0, 0]))?;
         }

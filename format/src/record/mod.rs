@@ -85,7 +85,7 @@ bodies! {
     Mm, Vma, MmContext, Extent, Guard,
     FileTable, Fd, File, Inode, InodeIdentity, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, Socket,
     SocketOption, SocketName, SocketPlace, SocketPacket, Inotify, InotifyWatch, External, Lock, Pty, PtyQueue,
-    ControllingTerminal,
+    ControllingTerminal, Prctl, Autogroup,
     Sighand, Sigaction, Sigpending,
     Itimer, PosixTimer,
     SemSet,

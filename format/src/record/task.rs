@@ -71,6 +71,9 @@ pub const NAMESPACES: &[(u64, &str)] = &[
     (0x80, "time"),
 ];
 
+/// Operations of prctl(2).
+pub const PRCTLS: &[(u64, &str)] = &[(67, "PR_SET_MEMORY_MERGE"), (78, "PR_FUTEX_HASH")];
+
 records! {
     /// A process (thread group). Its parent is the parent task, or the image for the root of the tree.
     Task = 101 "TASK", object, of Image | Task {
@@ -232,6 +235,24 @@ records! {
         /// Hard limit.
         rlim_max: u64 => Dec,
     } words(limit) { named(limit.resource, RESOURCES) }
+
+    /// What prctl(2) has set for a task that has no place of its own.
+    Prctl = 110 "PRCTL", of Task | Thread {
+        /// The operation that sets it.
+        option: u32 => Enum(PRCTLS),
+        /// Always zero.
+        pad: u32 => Zero,
+        /// Its value.
+        value: u64 => Dec,
+    } words(prctl) { format!("{} {}", named(prctl.option, PRCTLS), prctl.value) }
+
+    /// The autogroup (sched(7)) of the session that the task leads.
+    Autogroup = 111 "AUTOGROUP", of Task {
+        /// Its nice value.
+        nice: i32 => Dec,
+        /// Always zero.
+        pad: u32 => Zero,
+    } words(autogroup) { format!("nice {}", autogroup.nice) }
 
     /// A namespace that the task lived in.
     Namespace = 106 "NAMESPACE", of Image | Task {

@@ -2,10 +2,12 @@
 //!
 //! [`kind`]: the contract. [`KINDS`]: the registry, the only list of kinds.
 
+pub mod autogroup;
 pub mod creds;
 pub mod fs;
 pub mod kind;
 pub mod locks;
+pub mod prctls;
 pub mod process;
 pub mod signals;
 pub mod terminal;
@@ -28,6 +30,8 @@ pub const KINDS: &[&dyn TaskKind] = &[
     &thread::Threads,
     &timers::Timers,
     &process::Attributes,
+    &prctls::Prctls,
+    &autogroup::Autogroup,
     // Credentials are among it: from here on a process has no more rights than it had.
     &thread::States,
     &table::Owners,

@@ -9,7 +9,7 @@ use super::thread;
 use crate::image::model::{TaskState, Tree, ZOMBIE};
 use crate::kinds::{Capture, CaptureError, RestoreError};
 use crate::procfs::{self, Status};
-use crate::refusal::Loss;
+use crate::refusal::{Loss, Survey};
 use crate::sys::abi::Rlimit64;
 use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::{Call, Stub};
@@ -38,6 +38,11 @@ pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
         let what = format!("a seccomp filter is in force (mode {})", status.seccomp);
         c.survey.refuse(Loss::Seccomp, pid, what, "start it without the sandbox");
     }
+    let program = c.target.proc.stat("exe").map_err(CaptureError::read("the link to the program", pid))?;
+    if program.st_mode & 0o111 == 0 {
+        let what = "nobody may execute its program any more, and /proc/PID/exe leads only to one that may be (prctl(2))";
+        c.survey.refuse(Loss::Attribute, pid, what, "give the file back its permission with chmod +x");
+    }
     let label = c.target.proc.read("attr/current").unwrap_or_default();
     let label = label.strip_suffix(b"\0").unwrap_or(&label);
     let label = label.strip_suffix(b"\n").unwrap_or(label);
@@ -49,11 +54,19 @@ pub fn survey(c: &mut Capture, status: &Status) -> Result<(), CaptureError> {
 }
 
 /// Captures a process that has ended; its parent is a task of the tree.
-pub fn capture_zombie(tree: &mut Tree, zombie: &Zombie) -> Result<TaskState, CaptureError> {
+pub fn capture_zombie(
+    tree: &mut Tree,
+    survey: &mut Survey,
+    zombie: &Zombie,
+) -> Result<TaskState, CaptureError> {
     let pid = zombie.pid;
     let read = |name: &str| zombie.proc.read(name).map_err(CaptureError::read(name, pid));
     let status = procfs::parse_status(&read("status")?).map_err(CaptureError::parse("status", pid))?;
     let stat = procfs::parse_stat(&read("stat")?).map_err(CaptureError::parse("stat", pid))?;
+    if stat.exit_code & 0x80 != 0 {
+        let what = "it has ended with a core dump, which would be made a second time to say so again";
+        survey.lose(Loss::Attribute, pid, what, "let its parent wait for it first");
+    }
     let task = Task {
         pid: status.own_tgid(),
         pgid: status.ns_pgid.last().copied().unwrap_or(stat.pgrp as u32),
