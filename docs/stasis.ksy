@@ -105,6 +105,11 @@ types:
             316: rev2_inotify_watch
             313: rev2_external
             305: rev2_lock
+            330: rev2_pty
+            332: rev2_pty_queue
+            331: rev2_ctty
+            110: rev2_prctl
+            111: rev2_autogroup
             401: rev2_sighand
             402: rev2_sigaction
             403: rev2_sigpending
@@ -1398,6 +1403,142 @@ types:
         doc: "Length in bytes, 0 for up to the end."
       - id: xxh3
         type: u8
+  rev2_pty:
+    doc: "A pair of pseudoterminals, pty(7); both ends are in the tree."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: index
+        type: u4
+        doc: "Number of the pair, N of /dev/pts/N."
+      - id: flags
+        type: u4
+        doc: "How it is set. Bits: 0x1 LOCKED, 0x2 PACKET, 0x4 EXCLUSIVE."
+      - id: c_iflag
+        type: u4
+        doc: "Input modes (termios(3))."
+      - id: c_oflag
+        type: u4
+        doc: "Output modes."
+      - id: c_cflag
+        type: u4
+        doc: "Control modes."
+      - id: c_lflag
+        type: u4
+        doc: "Local modes."
+      - id: c_ispeed
+        type: u4
+        doc: "Input speed."
+      - id: c_ospeed
+        type: u4
+        doc: "Output speed."
+      - id: c_line
+        type: u1
+        doc: "Line discipline."
+      - id: c_cc
+        size: 19
+        doc: "Control characters."
+      - id: pad
+        type: u4
+        doc: "Always zero."
+      - id: ws_row
+        type: u2
+        doc: "Rows."
+      - id: ws_col
+        type: u2
+        doc: "Columns."
+      - id: ws_xpixel
+        type: u2
+        doc: "Width in pixels."
+      - id: ws_ypixel
+        type: u2
+        doc: "Height in pixels."
+      - id: mode
+        type: u4
+        doc: "Type and permissions of the slave's name; 0 if they are not known."
+      - id: uid
+        type: u4
+        doc: "Owner of the slave's name."
+      - id: gid
+        type: u4
+        doc: "Its group."
+      - id: pad2
+        type: u4
+        doc: "Always zero."
+      - id: xxh3
+        type: u8
+  rev2_pty_queue:
+    doc: "What is in a queue of a pair; of a longer one there are several."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: queue
+        type: u4
+        enum: pty_queue_queue
+        doc: "Input can be read from the slave, output from the master; a line begun is input that is not ended yet."
+      - id: pad
+        type: u4
+        doc: "Always zero."
+      - id: bytes
+        size: tail_len
+        doc: "The bytes."
+      - id: padding
+        size: (8 - tail_len % 8) % 8
+      - id: xxh3
+        type: u8
+  rev2_ctty:
+    doc: "The terminal that controls the session which the task leads."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: pty
+        type: u4
+        doc: "PTY."
+      - id: foreground
+        type: u4
+        doc: "Foreground process group, as the tree numbers it; 0 for none of the tree."
+      - id: xxh3
+        type: u8
+  rev2_prctl:
+    doc: "What prctl(2) has set for a task that has no place of its own."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: option
+        type: u4
+        enum: prctl_option
+        doc: "The operation that sets it."
+      - id: pad
+        type: u4
+        doc: "Always zero."
+      - id: value
+        type: u8
+        doc: "Its value."
+      - id: xxh3
+        type: u8
+  rev2_autogroup:
+    doc: "The autogroup (sched(7)) of the session that the task leads."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: nice
+        type: s4
+        doc: "Its nice value."
+      - id: pad
+        type: u4
+        doc: "Always zero."
+      - id: xxh3
+        type: u8
   rev2_sighand:
     doc: "A table of signal actions; SIGACTIONs belong to it. Those not listed are the default."
     seq:
@@ -1690,6 +1831,8 @@ enums:
     13: external
     14: socket
     15: inotify
+    30: pty_master
+    31: pty_slave
   file_owner_type:
     0: f_owner_tid
     1: f_owner_pid
@@ -1728,6 +1871,13 @@ enums:
   lock_lock_type:
     0: f_rdlck
     1: f_wrlck
+  pty_queue_queue:
+    1: input
+    2: a_line_begun
+    3: output
+  prctl_option:
+    67: pr_set_memory_merge
+    78: pr_futex_hash
   itimer_which:
     0: itimer_real
     1: itimer_virtual

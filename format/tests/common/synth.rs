@@ -263,7 +263,7 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(502, id::TASK, 0, timer, b"");
     synth.record(403, id::THREAD, 0, bytes().u32s(&[10, u32::MAX]), &[10; 128]);
     synth.record(0x4066, id::THREAD, 0, bytes().u64s(&[1_300_000_000, 2_500_000_000]), b"");
-    let ids: Vec<u32> = (0..9).map(object).collect();
+    let ids: Vec<u32> = (0..10).map(object).collect();
     synth.record(304, 0, ids[0], inode(0o100600, 5000), b"memfd:x (deleted)");
     synth.record(
         319,
@@ -285,7 +285,15 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(315, 0, object(30), bytes().u64(1), b"");
     synth.record(316, object(30), 0, bytes().u32s(&[1, 0x102, id::DIR, 0]), b"");
     synth.record(601, 0, 0, bytes().u32s(&[7, 0x5eed, 0o640, 1000, 1000, 2]), b"\x01\0\0\0\x05\0\0\0");
-    let kinds = [11, 4, 6, 7, 8, 9, 10, 13, 14];
+    // A pair of terminals of 33 rows and 77 columns; its control characters are not needed to be any.
+    let pty = bytes().u32s(&[3, 1, 0x500, 5, 0xbf, 0x8a3b, 38400, 38400]).u32s(&[0; 6]);
+    let pty = pty.u64(33 | 77 << 16).u32s(&[0o20620, 65534, 5, 0]);
+    synth.record(330, 0, ids[9], pty, b"");
+    synth.record(332, ids[9], 0, bytes().u32s(&[1, 0]), b"line\n");
+    synth.record(331, id::TASK, 0, bytes().u32s(&[ids[9], 42]), b"");
+    synth.record(110, id::TASK, 0, bytes().u32s(&[67, 0]).u64(1), b"");
+    synth.record(111, id::TASK, 0, bytes().u32s(&[5, 0]), b"");
+    let kinds = [11, 4, 6, 7, 8, 9, 10, 13, 14, 30];
     let table = object(50);
     for (n, (kind, target)) in kinds.iter().zip(&ids).enumerate() {
         let file = bytes().u32s(&[*kind, 0o100002]).u64(7).u32s(&[*target, 0, 0, 0]);
