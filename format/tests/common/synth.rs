@@ -281,6 +281,9 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(313, 0, ids[7], bytes().u32s(&[1, 0]), b"/dev/pts/0");
     let socket = bytes().u32s(&[1, 5, 0, 2, 0, 3, 212_992, 212_992, 1, 1]);
     synth.record(314, 0, ids[8], socket.u64s(&[2_000_000_000, 0, 7]), b"");
+    synth.record(342, ids[8], 0, bytes().u32s(&[0, 0o140755, 0, 0]).u64s(&[0xfe00, 77]), b"\0name");
+    synth.record(343, ids[8], 0, bytes().u64(0), b"/run/socket");
+    synth.record(344, ids[8], 0, bytes().u32s(&[ids[8], 0]), b"");
     synth.record(341, ids[8], 0, bytes().u32s(&[1, 9]), &[1, 0, 0, 0]);
     synth.record(315, 0, object(30), bytes().u64(1), b"");
     synth.record(316, object(30), 0, bytes().u32s(&[1, 0x102, id::DIR, 0]), b"");
