@@ -74,7 +74,7 @@ pub fn packet_mode(master: &OwnedFd) -> io::Result<bool> {
 
 /// Puts it into packet mode.
 pub fn set_packet_mode(master: &OwnedFd) -> io::Result<()> {
-    ioctl(master, libc::TIOCPKT as u64, &mut 1i32)
+    ioctl(master, libc::TIOCPKT, &mut 1i32)
 }
 
 /// Whether a terminal may not be opened any more (TIOCEXCL).
@@ -84,7 +84,7 @@ pub fn is_exclusive(terminal: &OwnedFd) -> io::Result<bool> {
 
 /// Sets that.
 pub fn set_exclusive(terminal: &OwnedFd) -> io::Result<()> {
-    ioctl(terminal, libc::TIOCEXCL as u64, &mut 0i32)
+    ioctl(terminal, libc::TIOCEXCL, &mut 0i32)
 }
 
 /// Modes of a pair; asked of either end.
@@ -102,18 +102,18 @@ pub fn set_modes(terminal: &OwnedFd, modes: &Termios) -> io::Result<()> {
 /// Rows, columns, and pixels of both.
 pub fn window(terminal: &OwnedFd) -> io::Result<[u16; 4]> {
     let mut window = [0; 4];
-    ioctl(terminal, libc::TIOCGWINSZ as u64, &mut window)?;
+    ioctl(terminal, libc::TIOCGWINSZ, &mut window)?;
     Ok(window)
 }
 
 /// Sets them. The foreground process group gets a SIGWINCH if there is one.
 pub fn set_window(terminal: &OwnedFd, window: [u16; 4]) -> io::Result<()> {
-    ioctl(terminal, libc::TIOCSWINSZ as u64, &mut { window })
+    ioctl(terminal, libc::TIOCSWINSZ, &mut { window })
 }
 
 /// The foreground process group of the session that a terminal controls.
 pub fn foreground(terminal: &OwnedFd) -> io::Result<i32> {
-    Ok(number(terminal, libc::TIOCGPGRP as u64)? as i32)
+    Ok(number(terminal, libc::TIOCGPGRP)? as i32)
 }
 
 /// Opens the other end of a master, whatever its name leads to here (Linux 4.13).

@@ -17,8 +17,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("engine/kinds", &["fd", "task"]),
     // Areas say which pages count, pages ask what an area is.
     ("engine/memory", &["areas", "pages"]),
-    // The rescue frame is laid out by remote calls, and guards a target.
-    ("engine/tracee", &["rescue", "target"]),
     // A restart gives the program that it brought back, which can be checkpointed again.
     ("tests", &["engine", "program"]),
 ];

@@ -118,7 +118,8 @@ fn look(s: &mut Settling, object: Id, master: &Sight, slave: Option<&Sight>) -> 
     let queues =
         if locked { Queues::default() } else { Queues::look(&fd, &modes, packet).map_err(unreadable())? };
     let Some(record) = s.tree.object_mut::<Record>(object) else { return Ok(()) };
-    record.flags = u32::from(locked) * LOCKED | u32::from(packet) * PACKET | u32::from(exclusive) * EXCLUSIVE;
+    record.flags =
+        (u32::from(locked) * LOCKED) | (u32::from(packet) * PACKET) | (u32::from(exclusive) * EXCLUSIVE);
     (record.c_iflag, record.c_oflag) = (modes.iflag, modes.oflag);
     (record.c_cflag, record.c_lflag) = (modes.cflag, modes.lflag);
     (record.c_ispeed, record.c_ospeed) = (modes.ispeed, modes.ospeed);
@@ -164,7 +165,7 @@ impl Queues {
         let slave = pty::slave(master, libc::O_RDWR | libc::O_NONBLOCK)?;
         let mut queues = Self::default();
         if packet {
-            sys::file::ioctl_number(master, libc::TIOCPKT as u64, 0)?;
+            sys::file::ioctl_number(master, libc::TIOCPKT, 0)?;
         }
         let taken = queues.take(master, &slave, modes);
         let back = pty::set_modes(&slave, modes).and_then(|()| queues.put(master, &slave, modes));

@@ -55,17 +55,12 @@ impl TreeKind for Semaphores {
                 .map_err(CaptureError::read(format!("the set of semaphores {}", line.id), first))?;
             sets.push(record(&line, &values));
         }
-        for pid in sys::sem::with_undo(&living).map_err(CaptureError::read("the list of SEM_UNDO", first))? {
-            let threaded =
-                c.tree.tasks.iter().any(|t| c.names.get(&pid) == Some(&t.task.pid) && t.threads.len() > 1);
-            // With its second thread a process gets a list, if an empty one.
-            if threaded && sets.is_empty() {
-                continue;
-            }
-            let may = if threaded { "may have" } else { "has" };
-            let what = format!(
-                "it {may} changed semaphores by SEM_UNDO, and what would be undone is not to be seen"
-            );
+        // With its second thread a process gets a list, if an empty one, and keeps it (CLONE_SYSVSEM, clone(2)): so it says
+        // something only of those who use a set.
+        let with_undo = if sets.is_empty() { Ok(Vec::new()) } else { sys::sem::with_undo(&living) };
+        for pid in with_undo.map_err(CaptureError::read("the list of SEM_UNDO", first))? {
+            let what =
+                "it may have changed semaphores by SEM_UNDO, and what would be undone is not to be seen";
             c.survey.lose(Loss::Sysv, pid, what, "");
         }
         c.tree.parts.extend(sets.into_iter().map(Into::into));
