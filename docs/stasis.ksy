@@ -110,6 +110,7 @@ types:
             331: rev2_ctty
             110: rev2_prctl
             111: rev2_autogroup
+            350: rev2_inet
             401: rev2_sighand
             402: rev2_sigaction
             403: rev2_sigpending
@@ -1539,6 +1540,46 @@ types:
         doc: "Always zero."
       - id: xxh3
         type: u8
+  rev2_inet:
+    doc: "Where a socket of AF_INET or AF_INET6 stands."
+    seq:
+      - id: id
+        type: u4
+      - id: tail_len
+        type: u4
+      - id: state
+        type: u4
+        enum: inet_state
+        doc: "State of TCP."
+      - id: backlog
+        type: u4
+        doc: "Connections that a listening socket keeps for accept(2)."
+      - id: local_port
+        type: u4
+        doc: "Own port."
+      - id: remote_port
+        type: u4
+        doc: "Port of the other end."
+      - id: local
+        size: 16
+        doc: "Own address, one of IPv4 as ::ffff:a.b.c.d."
+      - id: remote
+        size: 16
+        doc: "Address of the other end, likewise."
+      - id: local_scope
+        type: u4
+        doc: "Interface of a link-local own address."
+      - id: remote_scope
+        type: u4
+        doc: "The same of the other end."
+      - id: flags
+        type: u4
+        doc: "How it got there. Bits: 0x1 BOUND, 0x2 RESET, 0x4 ENDED, 0x8 PEER_GONE, 0x10 IN_BACKLOG."
+      - id: uid
+        type: u4
+        doc: "Owner of the socket."
+      - id: xxh3
+        type: u8
   rev2_sighand:
     doc: "A table of signal actions; SIGACTIONs belong to it. Those not listed are the default."
     seq:
@@ -1833,6 +1874,7 @@ enums:
     15: inotify
     30: pty_master
     31: pty_slave
+    40: internet_socket
   file_owner_type:
     0: f_owner_tid
     1: f_owner_pid
@@ -1849,6 +1891,8 @@ enums:
     11: clock_tai
   socket_family:
     1: af_unix
+    2: af_inet
+    10: af_inet6
   socket_socktype:
     1: sock_stream
     2: sock_dgram
@@ -1878,6 +1922,18 @@ enums:
   prctl_option:
     67: pr_set_memory_merge
     78: pr_futex_hash
+  inet_state:
+    1: established
+    2: syn_sent
+    3: syn_recv
+    4: fin_wait1
+    5: fin_wait2
+    6: time_wait
+    7: close
+    8: close_wait
+    9: last_ack
+    10: listen
+    11: closing
   itimer_which:
     0: itimer_real
     1: itimer_virtual

@@ -50,6 +50,8 @@ pub struct Options {
     pub allow: Vec<Loss>,
     /// Put mapped and opened files into the image.
     pub embed_files: bool,
+    /// Connections of TCP that lead outside come back as reset, instead of being refused.
+    pub close_connections: bool,
     /// How contents are encoded.
     pub storage: Storage,
     /// Kill the processes once the image is complete.
@@ -105,6 +107,7 @@ impl Default for Options {
         Self {
             allow: Vec::new(),
             embed_files: false,
+            close_connections: false,
             storage,
             kill: false,
             answer: None,
@@ -237,7 +240,9 @@ pub fn checkpoint<W: Write>(
         finish(sink).map_err(Error::Finish)?;
         // No step any more: the image has its name, there is nothing left to call off.
         let frozen = since.elapsed();
+        contents.connections.iter().for_each(crate::sys::inet::leave_no_trace);
         family.kill().map_err(Error::Finish)?;
+        drop(contents);
         frozen
     } else {
         if let (Some(answer), Some(value)) = (opts.answer, opts.live_answer) {
@@ -382,7 +387,14 @@ fn capture_family(
         return Ok(());
     }
     let members: Vec<i32> = family.members.iter().map(|member| member.pid).collect();
-    table::settle(&mut Settling { met: &met, tree, survey, contents, members: &members })?;
+    table::settle(&mut Settling {
+        met: &met,
+        tree,
+        survey,
+        contents,
+        members: &members,
+        close_connections: opts.close_connections,
+    })?;
     for kind in tree_kinds::KINDS {
         let kill = opts.kill;
         kind.capture(&mut Capturing { tree, survey, contents, names: &names, kill })?;

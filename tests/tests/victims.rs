@@ -83,6 +83,8 @@ victims! {
     pairs_of_sockets: "socketpairs",
     a_socket_to_a_child: "socketkin",
     sockets_with_names: "namedsockets",
+    sockets_that_listen: "listeners",
+    connections_inside_the_tree: "connections",
 }
 
 #[test]

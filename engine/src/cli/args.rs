@@ -140,6 +140,19 @@ pub struct Checkpoint {
     /// Give up this kind of state with a warning in the image instead of refusing; can be repeated
     #[arg(long, value_name = "KIND")]
     pub allow: Vec<Kind>,
+    /// What becomes of connections of TCP that lead outside: refuse, or close, after which the program sees a reset
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub tcp: Tcp,
+}
+
+/// What becomes of connections of TCP whose other end is outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Tcp {
+    /// The checkpoint is refused.
+    #[default]
+    Refuse,
+    /// The program sees a reset after the restart, as after a pulled cable.
+    Close,
 }
 
 #[derive(Debug, Args)]

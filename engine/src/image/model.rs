@@ -168,6 +168,11 @@ impl Tree {
         self.objects.get(&id).into_iter().flat_map(|object| &object.parts).filter_map(T::of)
     }
 
+    /// The first record of kind `T` that belongs to an object, to be changed.
+    pub fn part_mut<T: InBody>(&mut self, id: Id) -> Option<&mut T> {
+        self.objects.get_mut(&id)?.parts.iter_mut().find_map(T::of_mut)
+    }
+
     /// Says what belongs to an object, instead of what did so before.
     pub fn set_parts<T: InBody>(&mut self, id: Id, parts: impl IntoIterator<Item = T>) {
         if let Some(object) = self.objects.get_mut(&id) {

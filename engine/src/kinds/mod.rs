@@ -55,6 +55,9 @@ pub struct Contents {
     pub inodes: Vec<(Id, OwnedFd, u64)>,
     /// What was in pipes and sockets.
     pub streams: Vec<(Id, Vec<u8>)>,
+    /// Connections inside the tree. If its processes are to end, these do so without a trace: what the kernel remembers of a
+    /// connection for a minute (TIME_WAIT) would keep a restart from making it again.
+    pub connections: Vec<OwnedFd>,
     /// INODEs known so far, by device and inode number.
     pub known: HashMap<(u64, u64), Id>,
 }

@@ -41,6 +41,11 @@ fn number(text: &[u8], radix: u32) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x").filter(|_| radix == 16).unwrap_or(text), radix).ok()
 }
 
+/// The tables of TCP sockets in our network namespace, of IPv4 and IPv6; empty where there are none.
+pub fn tcp_tables() -> [String; 2] {
+    ["/proc/net/tcp", "/proc/net/tcp6"].map(|name| std::fs::read_to_string(name).unwrap_or_default())
+}
+
 /// Writes a file of `/proc/PID`.
 pub fn set(pid: i32, name: &str, value: &str) -> io::Result<()> {
     std::fs::write(format!("/proc/{pid}/{name}"), value)

@@ -8,6 +8,7 @@ pub mod creds;
 pub mod file;
 pub mod handle;
 pub mod host;
+pub mod inet;
 pub mod inotify;
 pub mod kcmp;
 pub mod mem;

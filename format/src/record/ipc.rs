@@ -29,7 +29,7 @@ pub const PIPE_FLAGS: &[(u64, &str)] = &[(1, "FIFO"), (2, "PACKETS")];
 pub const TIMERFD_FLAGS: &[(u64, &str)] = &[(1, "TFD_TIMER_ABSTIME"), (2, "TFD_TIMER_CANCEL_ON_SET")];
 
 /// Address families of socket(2) that are carried over.
-pub const ADDRESS_FAMILIES: &[(u64, &str)] = &[(1, "AF_UNIX")];
+pub const ADDRESS_FAMILIES: &[(u64, &str)] = &[(1, "AF_UNIX"), (2, "AF_INET"), (10, "AF_INET6")];
 
 /// Types of socket(2).
 pub const SOCKET_TYPES: &[(u64, &str)] = &[(1, "SOCK_STREAM"), (2, "SOCK_DGRAM"), (5, "SOCK_SEQPACKET")];
@@ -205,7 +205,9 @@ records! {
 
     /// A socket; EXTENTs hold what can be read from it. Of a SOCK_DGRAM or SOCK_SEQPACKET that is each packet behind its
     /// length as u32.
-    Socket = 314 "SOCKET", since 64, behind [FileKind::same(14, "socket")] {
+    Socket = 314 "SOCKET", since 64,
+        behind [FileKind::same(14, "socket"), FileKind::same(40, "internet socket")]
+    {
         /// Address family.
         family: u32 => Enum(crate::record::ADDRESS_FAMILIES),
         /// Type.

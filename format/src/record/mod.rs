@@ -22,6 +22,7 @@ mod files;
 mod image;
 mod ipc;
 mod mm;
+mod net;
 mod signal;
 mod sysv;
 mod task;
@@ -35,6 +36,7 @@ pub use image::*;
 pub use ipc::*;
 pub use macros::{FieldPrim, InBody, RecordBody};
 pub use mm::*;
+pub use net::*;
 pub use signal::*;
 pub use sysv::*;
 pub use task::*;
@@ -85,7 +87,7 @@ bodies! {
     Mm, Vma, MmContext, Extent, Guard,
     FileTable, Fd, File, Inode, InodeIdentity, Pipe, Eventfd, Epoll, EpollTarget, Timerfd, Signalfd, Pidfd, Socket,
     SocketOption, SocketName, SocketPlace, SocketPacket, Inotify, InotifyWatch, External, Lock, Pty, PtyQueue,
-    ControllingTerminal, Prctl, Autogroup,
+    ControllingTerminal, Prctl, Autogroup, Inet,
     Sighand, Sigaction, Sigpending,
     Itimer, PosixTimer,
     SemSet,

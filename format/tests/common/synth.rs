@@ -284,6 +284,8 @@ pub fn everything(mut synth: Synth) -> Synth {
     synth.record(342, ids[8], 0, bytes().u32s(&[0, 0o140755, 0, 0]).u64s(&[0xfe00, 77]), b"\0name");
     synth.record(343, ids[8], 0, bytes().u64(0), b"/run/socket");
     synth.record(344, ids[8], 0, bytes().u32s(&[ids[8], 0]), b"");
+    let inet = bytes().u32s(&[10, 128, 80, 0]).u64s(&[0, 0x0100_007f_ffff_0000, 0, 0]);
+    synth.record(350, ids[8], 0, inet.u32s(&[0, 0, 1, 1000]), b"");
     synth.record(341, ids[8], 0, bytes().u32s(&[1, 9]), &[1, 0, 0, 0]);
     synth.record(315, 0, object(30), bytes().u64(1), b"");
     synth.record(316, object(30), 0, bytes().u32s(&[1, 0x102, id::DIR, 0]), b"");

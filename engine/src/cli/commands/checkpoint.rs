@@ -15,7 +15,7 @@ use stasis_engine::memory::pages::Storage;
 use stasis_engine::procfs::parse_status;
 use stasis_engine::revision1;
 
-use crate::cli::args::Checkpoint;
+use crate::cli::args::{Checkpoint, Tcp};
 use crate::cli::failure::{Explain as _, Failure, Outcome};
 use crate::cli::output::Sink;
 use crate::cli::supervisor::{self, Worker};
@@ -83,6 +83,7 @@ fn work(args: &Checkpoint, output: Option<&Path>, worker: &Worker) -> Result<(),
         embed_files: args.embed_files,
         storage: Storage { encoding: args.compress.encoding, level: args.compress.level },
         kill: args.kill,
+        close_connections: args.tcp == Tcp::Close,
         ..Options::default()
     };
     let (cancelled, pause) = (|| worker.is_cancelled(), || worker.pause());

@@ -71,6 +71,8 @@ pub struct Settling<'a> {
     pub contents: &'a mut Contents,
     /// The processes of the tree, as we see them.
     pub members: &'a [i32],
+    /// Connections of TCP to the outside are written down as reset (`--tcp close`), instead of being a reason to refuse.
+    pub close_connections: bool,
 }
 
 impl<'a> Settling<'a> {

@@ -11,6 +11,7 @@ pub mod epoll;
 pub mod eventfd;
 pub mod external;
 pub mod file;
+pub mod inet;
 pub mod inodes;
 pub mod inotify;
 pub mod kind;
@@ -34,6 +35,7 @@ pub const KINDS: &[&dyn FdKind] = &[
     &pty::Pty,
     &external::External,
     &pipe::Pipe,
+    &inet::Internet,
     &unix::Unix,
     &eventfd::Eventfd,
     &epoll::Epoll,

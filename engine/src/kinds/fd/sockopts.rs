@@ -119,7 +119,12 @@ pub fn look(fd: &OwnedFd) -> io::Result<Socket> {
     let option = |name| socket::option(fd, name);
     let mut flags = 0;
     for (bit, name, _) in FLAGS {
-        flags |= if option(*name)? != 0 { *bit } else { 0 };
+        // Since Linux 6.16 only families that can have one tell of it.
+        let is_set = match option(*name) {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => false,
+            value => value? != 0,
+        };
+        flags |= if is_set { *bit } else { 0 };
     }
     Ok(Socket {
         family: option(libc::SO_DOMAIN)? as u32,
