@@ -307,7 +307,7 @@ records! {
     SocketPlace = 343 "SOCKET_PLACE", tail path: Text "Path in the root of the process that took the checkpoint.", of Socket {
         /// Always zero.
         pad: u64 => Zero,
-    }
+    } words(place) { escape(&place.path) }
 
     /// A packet in a SOCKET's queue, in their order; of a socket with such records there is one for each.
     SocketPacket = 344 "SOCKET_PACKET", tail sender: Bytes "Name of its sender, as in SOCKET_NAME; empty if it has none.", of Socket {
@@ -315,6 +315,8 @@ records! {
         from: u32 => Ref => To[Socket],
         /// Always zero.
         pad: u32 => Zero,
+    } words(packet) {
+        if packet.sender.is_empty() { "from a socket without a name".to_owned() } else { format!("from {}", escape(&packet.sender)) }
     }
 
     /// The other end lies outside the tree; it is taken from the process that restarts the image.
