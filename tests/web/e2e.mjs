@@ -969,7 +969,10 @@ signal.pause()`;
     await page.locator("#search-text").fill(taken.secret);
     await page.keyboard.press("Enter");
     await page.locator(`.hit[data-at="0x${taken.address.toString(16)}"]`).click();
+    // The list draws the rows that the window holds: all of them.
+    await page.setViewportSize({ width: 1440, height: 8000 });
     await page.getByRole("tab", { name: "Memory" }).click();
+    await settle(page);
     const rows = await page.locator(".areas tbody tr:not(.gap)").evaluateAll((rows) => rows.map((row) => row.dataset.start));
     const start = rows.filter((at) => Number(at) <= taken.address).at(-1);
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: `Save the area at ${start}` }).click()]);
