@@ -359,9 +359,12 @@ fn capture_family(
     for target in &mut family.members {
         let pid = target.pid;
         let status = status(&target.proc, pid)?;
+        let stat = target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
+        let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
         let mut c = Capture {
             target,
             status: &status,
+            stat: &stat,
             answer: opts.answer.filter(|_| !parents.contains_key(&pid)),
             names: &names,
             met: &mut met,

@@ -12,7 +12,7 @@ use fd::descriptions::{Descriptions, Sight};
 
 use crate::checkpoint::{Answer, LeaveOut};
 use crate::image::model::{Id, Tree};
-use crate::procfs::{LockLine, Status};
+use crate::procfs::{LockLine, Stat, Status};
 use crate::refusal::Survey;
 use crate::tracee::stub::StubError;
 use crate::tracee::target::{Target, TargetError};
@@ -22,8 +22,10 @@ use crate::tracee::target::{Target, TargetError};
 pub struct Capture<'a> {
     /// The process, standing still.
     pub target: &'a mut Target,
-    /// What /proc says of it.
+    /// What /proc says of it, in its status.
     pub status: &'a Status,
+    /// What /proc says of it, in its stat.
+    pub stat: &'a Stat,
     /// A thread of it that waits in a system call for this checkpoint, and what the call returns in the image.
     pub answer: Option<Answer>,
     /// All processes of the tree, this one included: their ids as we see them, and as they see themselves.

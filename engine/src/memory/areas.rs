@@ -139,8 +139,7 @@ fn libraries(entries: &[SmapEntry]) -> Vec<(u64, u64)> {
 
 fn capture_mm(c: &mut Capture) -> Result<Mm, CaptureError> {
     let pid = c.target.pid;
-    let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
-    let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
+    let stat = c.stat;
     let auxv = c.target.proc.read("auxv").map_err(CaptureError::read("the auxiliary vector", pid))?;
     let filter = c.target.proc.read("coredump_filter").unwrap_or_default();
     let exe =

@@ -144,15 +144,12 @@ pub fn restart<R: Read + Send>(
     check_host(&tree)?;
     check_creds(&tree, &creds_of(std::process::id() as i32)?)?;
 
+    judge_tree(&tree)?;
+
     progress.step("open");
     let redirects = Redirects { paths: opts.redirects.clone(), standard: None };
     let mut descriptors = Descriptors::judge(&tree, redirects, opts.force_files, opts.proven)?;
     let (mut channel, inherited) = Channel::new().map_err(RestoreError::io("making a socket"))?;
-
-    let complaints: Vec<String> = tree_kinds::KINDS.iter().flat_map(|kind| kind.judge(&tree)).collect();
-    if !complaints.is_empty() {
-        return Err(Error::Host(complaints.join("; ")));
-    }
 
     progress.step("create");
     let plan = plan(&tree)?;
@@ -188,6 +185,12 @@ pub fn restart<R: Read + Send>(
     finish(stubs, &mut reader, first, &tree, (descriptors, channel), progress)?;
     let child = identity.keep();
     Ok(Restarted { child, pid: identity.pid, own_pid: pid as i32, pids })
+}
+
+/// Whether what belongs to the tree as a whole can be made here.
+fn judge_tree(tree: &Tree) -> Result<(), Error> {
+    let complaints: Vec<String> = tree_kinds::KINDS.iter().flat_map(|kind| kind.judge(tree)).collect();
+    if complaints.is_empty() { Ok(()) } else { Err(Error::Host(complaints.join("; "))) }
 }
 
 /// What belongs to the tree as a whole, in a first process that is empty.

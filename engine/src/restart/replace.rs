@@ -12,8 +12,8 @@ use stasis_format::record::{Body, Creds};
 
 use super::source::validated;
 use super::{
-    Error, Options, check_creds, check_host, creds_of, empty, finish, make_tree, part, plan, read_metadata,
-    root_of,
+    Error, Options, check_creds, check_host, creds_of, empty, finish, judge_tree, make_tree, part, plan,
+    read_metadata, root_of,
 };
 use crate::image::model::Tree;
 use crate::kinds::RestoreError;
@@ -58,6 +58,7 @@ pub fn into(
     // What the caller may not have the kernel refuses: we have no more rights than he.
     values::judge(&tree, true).map_err(|why| unharmed(Error::Host(why)))?;
     check_host(&tree).map_err(unharmed)?;
+    judge_tree(&tree).map_err(unharmed)?;
 
     progress.step("open");
     let redirects = Redirects { paths: opts.redirects.clone(), standard: Some(place.standard()) };

@@ -173,7 +173,7 @@ pub fn unread(fd: &OwnedFd) -> io::Result<usize> {
 }
 
 /// Bytes that the other end has not acknowledged (SIOCOUTQ).
-pub fn unacknowledged(fd: &OwnedFd) -> io::Result<usize> {
+fn unacknowledged(fd: &OwnedFd) -> io::Result<usize> {
     ask(fd, libc::TIOCOUTQ)
 }
 

@@ -148,6 +148,20 @@ impl Channel {
         Ok(())
     }
 
+    /// Hands descriptors over to whatever numbers are free; returns those, in the same order.
+    pub fn lend_all(
+        &self,
+        stub: &mut Stub,
+        numbers: &mut Numbers,
+        fds: impl IntoIterator<Item = OwnedFd>,
+    ) -> Result<Vec<u32>, StubError> {
+        let fds: Vec<OwnedFd> = fds.into_iter().collect();
+        let free = numbers.spare(fds.len());
+        let slots = free.iter().map(|number| vec![Slot { number: *number, cloexec: true }]);
+        self.give(stub, numbers, &fds.into_iter().zip(slots).collect::<Vec<_>>())?;
+        Ok(free)
+    }
+
     /// Hands one descriptor over to whatever number is free; returns that.
     pub fn lend(&self, stub: &mut Stub, numbers: &mut Numbers, fd: OwnedFd) -> Result<u32, StubError> {
         let number = numbers.lowest();

@@ -147,34 +147,29 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MAX_ROUNDS: usize = 100;
 
 impl Target {
-    /// Seizes and stops all threads of a process.
-    pub fn seize(pid: i32) -> Result<Self, TargetError> {
-        let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
-        let mut target = Self {
+    /// A process of which nothing is seized yet.
+    fn of(pid: i32) -> Result<Self, TargetError> {
+        Ok(Self {
             pid,
-            proc,
+            proc: Proc::open(pid).map_err(|_| TargetError::Gone(pid))?,
             threads: Vec::new(),
             writable: Vec::new(),
             syscall_insn: 0,
             way_back: None,
             guest: None,
-        };
+        })
+    }
+
+    /// Seizes and stops all threads of a process.
+    pub fn seize(pid: i32) -> Result<Self, TargetError> {
+        let mut target = Self::of(pid)?;
         target.seize_all()?;
         Ok(target)
     }
 
     /// Seizes and stops one thread alone, the leader for instance; the others run on.
     pub fn seize_one(pid: i32) -> Result<Self, TargetError> {
-        let proc = Proc::open(pid).map_err(|_| TargetError::Gone(pid))?;
-        let mut target = Self {
-            pid,
-            proc,
-            threads: Vec::new(),
-            writable: Vec::new(),
-            syscall_insn: 0,
-            way_back: None,
-            guest: None,
-        };
+        let mut target = Self::of(pid)?;
         let asleep = wait::look(&target.proc, pid);
         ptrace::seize(pid, false)
             .and_then(|()| ptrace::interrupt(pid))

@@ -72,6 +72,11 @@ impl Sight {
         CaptureError::read(format!("descriptor {}", self.fd), self.pid)
     }
 
+    /// Whether another descriptor has the same description.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.file() == other.file() && self.compare(other).is_ok_and(Ordering::is_eq)
+    }
+
     fn compare(&self, other: &Self) -> io::Result<Ordering> {
         sys::kcmp::file(self.pid, self.fd, other.pid, other.fd)
     }

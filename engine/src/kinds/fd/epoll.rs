@@ -86,7 +86,7 @@ impl FdKind for Epoll {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
@@ -126,9 +126,7 @@ fn line_of(line: &str) -> Option<Line> {
     })
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for Epoll {
     fn open(&mut self, _: &mut Making, _: Id, _: &File) -> Result<Option<OwnedFd>, RestoreError> {
         sys::anon::epoll().map(Some).map_err(RestoreError::io("making an epoll instance"))
     }

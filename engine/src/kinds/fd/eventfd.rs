@@ -36,15 +36,13 @@ impl FdKind for Eventfd {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for Eventfd {
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
-        let record: &Record = m.tree.object(file.object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
+        let record: &Record = m.record(id, file)?;
         let nonblock = file.flags as i32 & libc::O_NONBLOCK;
         let made = sys::anon::eventfd(record.count, record.semaphore != 0, nonblock);
         made.map(Some).map_err(RestoreError::io("making an eventfd"))

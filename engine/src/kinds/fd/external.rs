@@ -47,7 +47,7 @@ impl FdKind for External {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
@@ -70,9 +70,7 @@ pub fn is_standard(tree: &Tree, file: Id) -> bool {
     tree.tables.values().flatten().any(|fd| fd.file == file && fd.fd <= 2)
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for External {
     fn judge(&self, j: &Judging, id: Id, file: &File) -> Option<String> {
         let record: &Record = j.tree.object(file.object)?;
         let numbers = j.numbers.get(&id).map_or(&[][..], Vec::as_slice);

@@ -45,7 +45,7 @@ impl FdKind for Files {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
@@ -100,9 +100,7 @@ pub fn open_inode(
     }
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for Files {
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
         let inode = m.tree.inodes.get(&file.object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
         let made = m.made.get(&file.object);

@@ -1,10 +1,10 @@
-//! Sockets of IPv4 and IPv6: TCP (and MPTCP that listens), UDP, and the pings of ICMP.
+//! Sockets of TCP over IPv4 and IPv6, and of MPTCP that listens.
 //!
 //! A connection whose both ends are in the tree is made again between the same addresses, over the loopback device, and what
 //! was under way is sent again; that takes no privilege. One that leads outside is refused, or with `--tcp close` comes back
 //! as one that was reset, as after a pulled cable.
 //!
-//! * [`look`]: what one socket tells. [`ends`]: who is at the other end. [`options`]: levels of IP, IPv6, TCP and UDP.
+//! * [`look`]: what one socket tells. [`ends`]: who is at the other end. [`options`]: levels of IP, IPv6 and TCP.
 //! * [`make`]: sockets at a restart. [`join`]: connections at a restart.
 
 mod ends;

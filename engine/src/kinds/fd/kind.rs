@@ -16,7 +16,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use stasis_format::record::File;
+use stasis_format::record::{File, InBody};
 
 use super::descriptions::{Descriptions, Open, Sight};
 use super::stream::Stream;
@@ -149,6 +149,13 @@ pub struct Making<'a> {
     pub rights: &'a Files,
     /// What is to be filled with contents of the image, by object.
     pub streams: &'a mut BTreeMap<Id, Stream>,
+}
+
+impl<'a> Making<'a> {
+    /// The record of what a description leads to.
+    pub fn record<T: InBody + 'static>(&self, id: Id, file: &File) -> Result<&'a T, RestoreError> {
+        self.tree.object(file.object).ok_or_else(|| RestoreError::missing(self.tree, id))
+    }
 }
 
 /// Where the descriptions of an image stand.

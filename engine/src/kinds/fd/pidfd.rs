@@ -44,13 +44,11 @@ impl FdKind for Pidfd {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for Pidfd {
     fn judge(&self, j: &Judging, _: Id, file: &File) -> Option<String> {
         let pid = j.tree.object::<Record>(file.object)?.pid;
         let is_there = pid == GONE || j.tree.tasks.iter().any(|task| task.task.pid == pid);
@@ -58,7 +56,7 @@ impl FdMaker for Maker {
     }
 
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
-        let record: &Record = m.tree.object(file.object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
+        let record: &Record = m.record(id, file)?;
         if record.pid != GONE {
             return Ok(None);
         }

@@ -176,7 +176,7 @@ struct Maker {
 impl FdMaker for Maker {
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
         let object = file.object;
-        let record: &Record = m.tree.object(object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
+        let record: &Record = m.record(id, file)?;
         let left = self.left.get_or_insert_with(|| {
             let mut left = BTreeMap::new();
             let pipes = m.tree.files.values().filter(|file| [PIPE, FIFO].contains(&file.kind));

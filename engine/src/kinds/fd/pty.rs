@@ -182,8 +182,7 @@ impl Queues {
         if by_lines {
             read_all(slave, &mut self.input)?;
         }
-        let raw = pty::Termios { lflag: modes.lflag & !libc::ICANON, ..*modes };
-        let mut raw = raw;
+        let mut raw = pty::Termios { lflag: modes.lflag & !libc::ICANON, ..*modes };
         for at in [libc::VMIN, libc::VTIME] {
             if let Some(slot) = raw.cc.get_mut(at) {
                 *slot = 0;
@@ -283,7 +282,7 @@ struct Maker {
 
 impl FdMaker for Maker {
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
-        let record: &Record = m.tree.object(file.object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
+        let record: &Record = m.record(id, file)?;
         let failed =
             |what: &str| RestoreError::io(format!("making /dev/pts/{} again ({what})", record.index));
         let master = match self.made.entry(file.object) {

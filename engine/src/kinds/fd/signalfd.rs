@@ -32,15 +32,13 @@ impl FdKind for Signalfd {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for Signalfd {
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
-        let record: &Record = m.tree.object(file.object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
+        let record: &Record = m.record(id, file)?;
         let made = sys::anon::signalfd(record.mask, file.flags as i32 & libc::O_NONBLOCK);
         made.map(Some).map_err(RestoreError::io("making a signalfd"))
     }

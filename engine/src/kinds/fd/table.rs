@@ -96,12 +96,8 @@ fn leads_back(c: &Capture, numbers: &[i32], pipe: &Sight) -> bool {
 
 /// The description behind a descriptor seen for the first time; nothing if it is given up.
 fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> {
-    let is_same = |image: &Sight| {
-        image.file() == open.file()
-            && sys::kcmp::file(image.pid, image.fd, open.pid, open.fd).is_ok_and(std::cmp::Ordering::is_eq)
-    };
-    if c.to_image.as_ref().is_some_and(is_same) {
-        return stand_in(c).map(Some);
+    if c.to_image.as_ref().is_some_and(|image| image.is_same(open)) {
+        return stand_in(c, open).map(Some);
     }
     let flags = open.info.flags & !(libc::O_CLOEXEC as u32);
     let mut file = File { flags, pos: open.info.pos, ..File::default() };
@@ -116,17 +112,14 @@ fn describe(c: &mut Capture, open: &Open) -> Result<Option<File>, CaptureError> 
 
 /// What takes the place of the file, pipe or socket that the image goes to: it is there for this checkpoint, may be under
 /// another name by the time of a restart, and must not be written over then.
-fn stand_in(c: &mut Capture) -> Result<File, CaptureError> {
-    let Some(image) = c.to_image.as_ref().map(|i| (i.pid, i.fd, i.info.flags, i.link.clone())) else {
-        return Ok(File::default());
-    };
-    let (pid, fd, flags, link) = image;
-    let mut stand_in = File { flags: flags & libc::O_ACCMODE as u32, ..File::default() };
-    if fd <= 2 {
-        let captured = external::describe(c.tree, external::OTHER, &link);
+fn stand_in(c: &mut Capture, open: &Open) -> Result<File, CaptureError> {
+    let number = c.to_image.as_ref().map_or(open.fd, |image| image.fd);
+    let mut stand_in = File { flags: open.info.flags & libc::O_ACCMODE as u32, ..File::default() };
+    if number <= 2 {
+        let captured = external::describe(c.tree, external::OTHER, &open.link);
         (stand_in.kind, stand_in.object) = (captured.kind, captured.object);
     } else {
-        let unreadable = || CaptureError::read("/dev/null", pid);
+        let unreadable = || CaptureError::read("/dev/null", open.pid);
         let null = std::fs::File::open("/dev/null").map_err(unreadable())?;
         let object = c.inode(null.into(), b"/dev/null", inodes::OPEN).map_err(unreadable())?;
         (stand_in.kind, stand_in.object) = (file::DEVICE, object);
@@ -222,24 +215,21 @@ impl<'t> Descriptors<'t> {
         process: usize,
         mm: &MmState,
     ) -> Result<BTreeMap<(Id, bool), u32>, RestoreError> {
+        let Some(numbers) = self.used.get_mut(process) else { return Ok(BTreeMap::new()) };
+        let files: BTreeSet<(Id, bool)> = areas::mapped(mm).collect();
         let mut lent = BTreeMap::new();
-        let Some(numbers) = self.used.get_mut(process) else { return Ok(lent) };
-        let mut fds = Vec::new();
-        for (id, write) in areas::mapped(mm) {
-            let Some(inode) = self.tree.inodes.get(&id).filter(|_| !lent.contains_key(&(id, write))) else {
-                continue;
-            };
-            let flags = if write { libc::O_RDWR } else { libc::O_RDONLY };
-            let fd = file::open_inode(&self.rights, None, (id, inode), self.made.get(&id), flags)?;
-            // Each stays, so the next one has the next number.
-            let number = numbers.spare(fds.len() + 1).last().copied().unwrap_or(u32::MAX);
-            fds.push((fd, vec![Slot { number, cloexec: true }]));
-            lent.insert((id, write), number);
-            if fds.len() == IN_FLIGHT {
-                channel.give(stub, numbers, &std::mem::take(&mut fds))?;
+        // Few at a time are ours.
+        for some in files.into_iter().collect::<Vec<_>>().chunks(IN_FLIGHT) {
+            let mut fds = Vec::with_capacity(some.len());
+            for (id, write) in some {
+                let Some(inode) = self.tree.inodes.get(id) else { continue };
+                let flags = if *write { libc::O_RDWR } else { libc::O_RDONLY };
+                let fd = file::open_inode(&self.rights, None, (*id, inode), self.made.get(id), flags)?;
+                fds.push(((*id, *write), fd));
             }
+            let (files, fds): (Vec<_>, Vec<_>) = fds.into_iter().unzip();
+            lent.extend(files.into_iter().zip(channel.lend_all(stub, numbers, fds)?));
         }
-        channel.give(stub, numbers, &fds)?;
         Ok(lent)
     }
 
@@ -274,7 +264,7 @@ impl<'t> Descriptors<'t> {
     ) -> Result<Vec<u32>, RestoreError> {
         let Some(numbers) = self.used.get_mut(process) else { return Ok(Vec::new()) };
         let Directories { cwd, root } = self.rights.directories(self.tree, fs)?;
-        [Some(cwd), root].into_iter().flatten().map(|fd| Ok(channel.lend(stub, numbers, fd)?)).collect()
+        Ok(channel.lend_all(stub, numbers, [Some(cwd), root].into_iter().flatten())?)
     }
 
     /// Takes back what was lent to a process.

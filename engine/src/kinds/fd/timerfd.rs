@@ -46,15 +46,13 @@ impl FdKind for Timerfd {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for Timerfd {
     fn open(&mut self, m: &mut Making, id: Id, file: &File) -> Result<Option<OwnedFd>, RestoreError> {
-        let record: &Record = m.tree.object(file.object).ok_or_else(|| RestoreError::missing(m.tree, id))?;
+        let record: &Record = m.record(id, file)?;
         let made = sys::anon::timerfd(record.clockid as i32, file.flags as i32 & libc::O_NONBLOCK);
         made.map(Some).map_err(RestoreError::io("making a timerfd"))
     }

@@ -34,13 +34,11 @@ impl FdKind for Unsupported {
     }
 
     fn maker(&self) -> Box<dyn FdMaker> {
-        Box::new(Maker)
+        Box::new(Self)
     }
 }
 
-struct Maker;
-
-impl FdMaker for Maker {
+impl FdMaker for Unsupported {
     fn open(&mut self, m: &mut Making, id: Id, _: &File) -> Result<Option<OwnedFd>, RestoreError> {
         Err(RestoreError::missing(m.tree, id))
     }

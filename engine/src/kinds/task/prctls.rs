@@ -6,6 +6,7 @@ use stasis_format::record::Prctl;
 use super::kind::{Making, TaskKind};
 use crate::image::model::TaskState;
 use crate::kinds::{Capture, CaptureError, RestoreError};
+use crate::tracee::batch::{Batch, args};
 use crate::tracee::stub::Call;
 
 /// One of them; get and set are arguments up to the value.
@@ -33,14 +34,22 @@ pub struct Prctls;
 
 impl TaskKind for Prctls {
     fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
-        for attribute in ATTRIBUTES {
-            let [operation, argument] = attribute.get;
-            let value = c.target.call(0, libc::SYS_prctl, [operation, argument, 0, 0, 0, 0])?;
-            // An error is a kernel that does not know it.
-            if value > 0 {
-                let value = value.cast_unsigned();
-                task.parts.push(Prctl { option: attribute.set, pad: 0, value }.into());
-            }
+        let mut questions = Batch::new();
+        let asked: Vec<_> = ATTRIBUTES
+            .iter()
+            .map(|attribute| {
+                let [operation, argument] = attribute.get;
+                (
+                    attribute.set,
+                    questions.ask(attribute.name, libc::SYS_prctl, args![operation, argument, 0, 0, 0]),
+                )
+            })
+            .collect();
+        let answers = c.target.make(0, &questions)?;
+        // An error is a kernel that does not know it.
+        let values = asked.into_iter().map(|(option, call)| (option, answers.result(call)));
+        for (option, value) in values.filter(|(_, value)| *value > 0) {
+            task.parts.push(Prctl { option, pad: 0, value: value.cast_unsigned() }.into());
         }
         Ok(())
     }

@@ -134,8 +134,7 @@ impl TaskKind for Permits {
 /// Captures the record of the task.
 fn capture(c: &mut Capture, status: &Status) -> Result<Task, CaptureError> {
     let pid = c.target.pid;
-    let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
-    let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
+    let stat = c.stat;
     let comm = c.target.proc.read("comm").map_err(CaptureError::read("the name", pid))?;
     let oom = c.target.proc.read("oom_score_adj").unwrap_or_default();
     let stopped = c.target.threads.iter().find_map(|t| t.stopped_by);

@@ -6,7 +6,6 @@ use stasis_format::record::ControllingTerminal;
 use super::kind::TaskKind;
 use crate::image::model::TaskState;
 use crate::kinds::{Capture, CaptureError};
-use crate::procfs;
 
 /// The kind.
 #[derive(Debug)]
@@ -14,10 +13,8 @@ pub struct Terminal;
 
 impl TaskKind for Terminal {
     fn capture(&self, c: &mut Capture, task: &mut TaskState) -> Result<(), CaptureError> {
-        let pid = c.target.pid;
-        let stat = c.target.proc.read("stat").map_err(CaptureError::read("stat", pid))?;
-        let stat = procfs::parse_stat(&stat).map_err(CaptureError::parse("stat", pid))?;
-        if stat.session != pid || stat.tty_nr == 0 {
+        let stat = c.stat;
+        if stat.session != c.target.pid || stat.tty_nr == 0 {
             return Ok(());
         }
         // The kernel's own form of a device number (proc_pid_stat(5)): minor in bits 0 to 7 and 20 to 31.

@@ -9,7 +9,7 @@ use stasis_format::record::{Inet, Socket};
 
 use super::super::descriptions::Sight;
 use super::super::kind::Settling;
-use super::look::{self, has_end, has_ended, is_connection, is_tcp, local, remote};
+use super::look::{self, has_end, has_ended, is_connection, local, remote};
 use crate::image::model::Id;
 use crate::kinds::CaptureError;
 use crate::procfs;
@@ -40,11 +40,15 @@ impl End {
 
 /// Both ends of connections, and what is in their queues.
 pub fn settle(s: &mut Settling, sockets: &BTreeMap<Id, Vec<(Id, &Sight)>>) -> Result<(), CaptureError> {
+    // To ask who else has them is to walk over all of /proc, while everybody stands still.
+    if sockets.is_empty() {
+        return Ok(());
+    }
     let mut ends = Vec::new();
     let mut inodes = BTreeMap::new();
     for (id, sights) in sockets {
         let Some((_, sight)) = sights.first() else { continue };
-        let record = s.tree.object::<Socket>(*id).filter(|record| is_tcp(record)).cloned();
+        let record = s.tree.object::<Socket>(*id).cloned();
         let inet = s.tree.parts_of::<Inet>(*id).next().cloned();
         inodes.insert(sight.stat.st_ino, (sight.pid, sight.label()));
         let (Some(record), Some(inet)) = (record, inet) else { continue };

@@ -41,11 +41,6 @@ pub const IN_BACKLOG: u32 = 16;
 pub const RCV_SHUTDOWN: u32 = 1;
 pub const SEND_SHUTDOWN: u32 = 2;
 
-/// A socket of TCP.
-pub fn is_tcp(record: &Socket) -> bool {
-    record.socktype == libc::SOCK_STREAM as u32
-}
-
 /// Whether a connection has two ends in this state.
 pub fn is_connection(state: u32) -> bool {
     ![CLOSE, LISTEN].contains(&state)
@@ -85,14 +80,7 @@ pub fn remote(inet: &Inet) -> Endpoint {
 pub fn look(sight: &Sight, fd: &OwnedFd) -> Result<(Socket, Inet, Vec<SocketOption>), String> {
     let unreadable = |error: io::Error| format!("this socket cannot be looked at ({error})");
     let mut record = sockopts::look(fd).map_err(unreadable)?;
-    let known: &[u32] = match record.socktype as i32 {
-        libc::SOCK_STREAM => &[libc::IPPROTO_TCP as u32, MPTCP],
-        libc::SOCK_DGRAM => {
-            &[libc::IPPROTO_UDP as u32, libc::IPPROTO_ICMP as u32, libc::IPPROTO_ICMPV6 as u32]
-        }
-        _ => &[],
-    };
-    if !known.contains(&record.protocol) {
+    if ![libc::IPPROTO_TCP as u32, MPTCP].contains(&record.protocol) {
         return Err(format!("sockets of protocol {} are not carried over yet", record.protocol));
     }
     let mut inet = Inet { state: CLOSE, uid: sight.stat.st_uid, ..Inet::default() };
@@ -108,19 +96,10 @@ pub fn look(sight: &Sight, fd: &OwnedFd) -> Result<(Socket, Inet, Vec<SocketOpti
         Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => {}
         Err(error) => return Err(unreadable(error)),
     }
-    if is_tcp(&record) {
-        look_at_tcp(fd, &mut record, &mut inet)?;
-    } else {
-        look_at_datagrams(fd)?;
-        let shut = inet::events(fd).map_err(unreadable)?;
-        record.shutdown = if shut & libc::POLLRDHUP != 0 { RCV_SHUTDOWN } else { 0 };
-        if shut & libc::POLLHUP != 0 {
-            record.shutdown = RCV_SHUTDOWN | SEND_SHUTDOWN;
-        }
-    }
+    look_at_tcp(fd, &mut record, &mut inet)?;
     record.state = u32::from(is_connection(inet.state));
     let fresh = fresh(&record).map_err(unreadable)?;
-    let tables = options::tables(record.family, record.socktype, record.protocol, was_connected(&inet));
+    let tables = options::tables(record.family, was_connected(&inet));
     let options = sockopts::options(fd, &fresh, &tables)?;
     Ok((record, inet, options))
 }
@@ -153,18 +132,6 @@ fn look_at_tcp(fd: &OwnedFd, record: &mut Socket, inet: &mut Inet) -> Result<(),
     record.shutdown = if has_ended(inet.state) { SEND_SHUTDOWN } else { 0 };
     if events & libc::POLLRDHUP != 0 && is_connection(inet.state) && !has_end(inet.state) {
         record.shutdown |= RCV_SHUTDOWN;
-    }
-    Ok(())
-}
-
-fn look_at_datagrams(fd: &OwnedFd) -> Result<(), String> {
-    let unreadable = |error: io::Error| format!("what is in its queue cannot be read ({error})");
-    let queue = socket::peek_packets(fd).map_err(unreadable)?;
-    if !queue.pieces.is_empty() {
-        return Err(format!("{} datagrams are in it, which are not carried over yet", queue.pieces.len()));
-    }
-    if inet::unacknowledged(fd).map_err(unreadable)? != 0 {
-        return Err("a datagram is being put together in it (UDP_CORK, MSG_MORE)".into());
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::super::kind::{FdMaker, Judging, Making, Placed};
 use super::super::sockopts::{self, When};
 use super::super::stream::Stream;
 use super::join::{self, Joined};
-use super::look::{self, is_connection, is_tcp, local, remote};
+use super::look::{self, is_connection, local};
 use super::wanted::{Wanted, failed};
 use crate::image::model::Id;
 use crate::kinds::RestoreError;
@@ -36,6 +36,9 @@ impl FdMaker for Maker {
         if ![libc::AF_INET, libc::AF_INET6].contains(&wanted.family()) {
             return of_socket(format!("address family {} is not known here", wanted.family()));
         }
+        if wanted.record.socktype != libc::SOCK_STREAM as u32 {
+            return of_socket(format!("sockets of type {} are not known here", wanted.record.socktype));
+        }
         let fd = match look::fresh(wanted.record) {
             Ok(fd) => fd,
             Err(error) => return of_socket(format!("none like it can be made here ({error})")),
@@ -46,7 +49,7 @@ impl FdMaker for Maker {
         if wanted.has(look::RESET | look::ENDED) || !wanted.has(look::BOUND) {
             return None;
         }
-        if is_tcp(wanted.record) && socket::set_option(&fd, libc::SO_REUSEADDR, 1).is_err() {
+        if socket::set_option(&fd, libc::SO_REUSEADDR, 1).is_err() {
             return of_socket("its port cannot be used again".into());
         }
         let error = inet::bind(&fd, wanted.family(), at).err()?;
@@ -117,13 +120,10 @@ impl FdMaker for Maker {
             end.map_err(failed("its end"))?;
         }
         wanted.set(&fd, When::Filled)?;
-        if is_tcp(wanted.record) {
-            let is_it =
-                |o: &SocketOption| (o.level, o.name) == (libc::SOL_SOCKET as u32, libc::SO_REUSEADDR as u32);
-            let reuse = i32::from(wanted.parts().any(is_it));
-            socket::set_option(&fd, libc::SO_REUSEADDR, reuse).map_err(failed("SO_REUSEADDR"))?;
-        }
-        Ok(())
+        let is_it =
+            |o: &SocketOption| (o.level, o.name) == (libc::SOL_SOCKET as u32, libc::SO_REUSEADDR as u32);
+        let reuse = i32::from(wanted.parts().any(is_it));
+        socket::set_option(&fd, libc::SO_REUSEADDR, reuse).map_err(failed("SO_REUSEADDR"))
     }
 }
 
@@ -146,23 +146,13 @@ impl Maker {
     }
 }
 
-/// A socket that is connected with nothing, or of datagrams.
+/// A socket that is connected with nothing.
 fn single(wanted: Wanted) -> Result<OwnedFd, RestoreError> {
     let fd = wanted.fresh().map_err(failed("socket"))?;
     wanted.set(&fd, When::Made)?;
-    if is_tcp(wanted.record) {
-        socket::set_option(&fd, libc::SO_REUSEADDR, 1).map_err(failed("SO_REUSEADDR"))?;
-    }
+    socket::set_option(&fd, libc::SO_REUSEADDR, 1).map_err(failed("SO_REUSEADDR"))?;
     if wanted.has(look::BOUND) {
         inet::bind(&fd, wanted.family(), local(wanted.inet)).map_err(failed("bind"))?;
-    }
-    if !is_tcp(wanted.record) && wanted.inet.state == look::ESTABLISHED {
-        inet::connect(&fd, wanted.family(), remote(wanted.inet)).map_err(failed("connect"))?;
-        for (bit, how) in [(look::SEND_SHUTDOWN, libc::SHUT_WR), (look::RCV_SHUTDOWN, libc::SHUT_RD)] {
-            if wanted.record.shutdown & bit != 0 {
-                socket::shutdown(&fd, how).map_err(failed("shutdown"))?;
-            }
-        }
     }
     Ok(fd)
 }

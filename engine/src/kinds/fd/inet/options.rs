@@ -1,4 +1,4 @@
-//! Options of the levels of IP, IPv6, TCP and UDP, by a table each: ip(7), ipv6(7), tcp(7), udp(7), linux/in.h,
+//! Options of the levels of IP, IPv6 and TCP, by a table each: ip(7), ipv6(7), tcp(7), linux/in.h,
 //! linux/in6.h, linux/tcp.h. What tells how a connection goes is no state.
 
 use super::super::sockopts::{self, Opt};
@@ -13,10 +13,6 @@ const fn ipv6(name: i32, label: &'static str) -> Opt {
 
 const fn tcp(name: i32, label: &'static str) -> Opt {
     Opt::int(libc::IPPROTO_TCP, name, label)
-}
-
-const fn udp(name: i32, label: &'static str) -> Opt {
-    Opt::int(libc::IPPROTO_UDP, name, label)
 }
 
 /// IPV6_V6ONLY, which is set before there is an address.
@@ -72,21 +68,6 @@ const IPV6: &[Opt] = &[
     ipv6(78, "IPV6_FREEBIND"),
 ];
 
-/// What a stream does not have.
-const IP_MULTICAST: &[Opt] = &[
-    ip(libc::IP_MULTICAST_IF, "IP_MULTICAST_IF"),
-    ip(libc::IP_MULTICAST_TTL, "IP_MULTICAST_TTL"),
-    ip(libc::IP_MULTICAST_LOOP, "IP_MULTICAST_LOOP"),
-    ip(libc::IP_MULTICAST_ALL, "IP_MULTICAST_ALL"),
-];
-
-const IPV6_MULTICAST: &[Opt] = &[
-    ipv6(libc::IPV6_MULTICAST_IF, "IPV6_MULTICAST_IF"),
-    ipv6(libc::IPV6_MULTICAST_HOPS, "IPV6_MULTICAST_HOPS"),
-    ipv6(libc::IPV6_MULTICAST_LOOP, "IPV6_MULTICAST_LOOP"),
-    ipv6(29, "IPV6_MULTICAST_ALL"),
-];
-
 const TCP: &[Opt] = &[
     tcp(libc::TCP_NODELAY, "TCP_NODELAY"),
     tcp(libc::TCP_KEEPIDLE, "TCP_KEEPIDLE"),
@@ -114,36 +95,15 @@ const TCP_UNCONNECTED: &[Opt] = &[
     tcp(libc::TCP_FASTOPEN, "TCP_FASTOPEN"),
 ];
 
-const UDP: &[Opt] = &[
-    udp(libc::UDP_CORK, "UDP_CORK").filled(),
-    udp(100, "UDP_ENCAP"),
-    udp(101, "UDP_NO_CHECK6_TX"),
-    udp(102, "UDP_NO_CHECK6_RX"),
-    udp(libc::UDP_SEGMENT, "UDP_SEGMENT"),
-    udp(libc::UDP_GRO, "UDP_GRO"),
-];
-
-/// The tables for sockets of a family and type; `connected`, now or before, of TCP.
-pub fn tables(family: u32, socktype: u32, protocol: u32, connected: bool) -> Vec<&'static [Opt]> {
+/// The tables for sockets of a family; `connected`: now or before.
+pub fn tables(family: u32, connected: bool) -> Vec<&'static [Opt]> {
     let mut tables = vec![IP];
     if family == libc::AF_INET6 as u32 {
         tables.push(IPV6);
     }
-    let is_stream = socktype == libc::SOCK_STREAM as u32;
-    if !is_stream {
-        tables.push(IP_MULTICAST);
-        if family == libc::AF_INET6 as u32 {
-            tables.push(IPV6_MULTICAST);
-        }
-    }
-    tables.push(sockopts::SOL_SOCKET);
-    if is_stream {
-        tables.push(TCP);
-        if !connected {
-            tables.push(TCP_UNCONNECTED);
-        }
-    } else if protocol == libc::IPPROTO_UDP as u32 {
-        tables.push(UDP);
+    tables.extend([sockopts::SOL_SOCKET, TCP]);
+    if !connected {
+        tables.push(TCP_UNCONNECTED);
     }
     tables
 }

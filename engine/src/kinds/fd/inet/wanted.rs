@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use stasis_format::record::{InBody as _, Inet, Socket, SocketOption};
 
 use super::super::sockopts::{self, Opt, When};
-use super::look::{self, is_connection, is_tcp};
+use super::look::{self, is_connection};
 use super::options;
 use crate::image::model::{Id, Tree};
 use crate::kinds::RestoreError;
@@ -46,7 +46,7 @@ impl<'a> Wanted<'a> {
     /// Whether there is a connection to be made for it first.
     pub fn is_joined(&self) -> bool {
         let is_open = is_connection(self.inet.state) && !self.has(look::IN_BACKLOG);
-        is_tcp(self.record) && (is_open || self.has(look::RESET | look::ENDED))
+        is_open || self.has(look::RESET | look::ENDED)
     }
 
     /// Its options.
@@ -57,8 +57,7 @@ impl<'a> Wanted<'a> {
 
     /// The options that sockets like it can have.
     pub fn tables(&self) -> Vec<&'static [Opt]> {
-        let Socket { family, socktype, protocol, .. } = *self.record;
-        options::tables(family, socktype, protocol, look::was_connected(self.inet))
+        options::tables(self.record.family, look::was_connected(self.inet))
     }
 
     /// Sets the options that are due now.
@@ -82,9 +81,7 @@ impl<'a> Wanted<'a> {
         if let Some(option) = self.parts().find(|option| (option.level, option.name) == v6only) {
             socket::set_bytes(&fd, libc::IPPROTO_IPV6, options::V6ONLY, &option.value)?;
         }
-        if is_tcp(self.record) {
-            socket::set_option(&fd, libc::SO_REUSEADDR, 1)?;
-        }
+        socket::set_option(&fd, libc::SO_REUSEADDR, 1)?;
         Ok(fd)
     }
 }
