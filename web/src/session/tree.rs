@@ -1,7 +1,7 @@
 //! Records by owner, as a list of visible rows: flat lists alone, some 60 bytes a record.
 
 use stasis_format::header::Kind;
-use stasis_format::record::{Index, Task};
+use stasis_format::record::{FieldDef, Image, Index, Role, Task, definition};
 
 /// Nodes with more children than this start folded.
 const MANY: u32 = 64;
@@ -245,12 +245,20 @@ impl Gather<'_> {
     }
 
     /// Whether a record has a row of its own: processes, what is damaged, and of what belongs to the image all but
-    /// objects and the index.
+    /// objects, what says more of them, and the index.
     fn stays(&self, owner: Option<u32>, at: u32) -> bool {
         let Some(node) = self.nodes.get(at as usize) else { return true };
-        let is_head = owner.is_none() && node.id == 0 && Kind(node.kind) != Index::KIND;
-        node.lost || self.is_task(at) || is_head
+        let kind = Kind(node.kind);
+        let is_head = || owner.is_none() && node.id == 0 && kind != Index::KIND && !says_more(kind);
+        node.lost || self.is_task(at) || is_head()
     }
+}
+
+/// Whether records of a kind say more of an object that stands elsewhere, as INODE_IDENTITY does: they go with the objects.
+/// IMAGE names a task, and is what the file is about.
+fn says_more(kind: Kind) -> bool {
+    let is_about = |field: &FieldDef| matches!(field.role, Role::Always(_));
+    kind != Image::KIND && definition(kind).is_some_and(|def| def.fields.iter().any(is_about))
 }
 
 /// Node that defines an object, 0 being none.
@@ -294,7 +302,8 @@ impl Below {
 
 #[cfg(test)]
 mod tests {
-    use super::{Node, Task, Tree};
+    use super::{Image, Kind, Node, Task, Tree};
+    use stasis_format::record::{InodeIdentity, Warning};
 
     fn node(offset: u64, parent: u32, id: u32) -> Node {
         Node { offset, len: 8, kind: 1, parent, id, lost: false }
@@ -339,6 +348,20 @@ mod tests {
         assert_eq!(tree.reveal(5), 3 + 3);
         assert_eq!(rows(&tree).len(), 508);
         assert_eq!(tree.reveal(tree.nodes.len() as u32 - 4), 506, "below the process that it belongs to");
+    }
+
+    #[test]
+    fn what_says_more_of_objects_is_one_row_with_them() {
+        let of = |kind: Kind, offset| Node { kind: kind.0, ..node(offset, 0, 0) };
+        let mut nodes = vec![node(0, 0, 0), of(Image::KIND, 1)];
+        nodes.extend((0..30).map(|n| node(10 + n, 0, 100 + n as u32)));
+        nodes.extend((0..30).map(|n| of(InodeIdentity::KIND, 50 + n)));
+        nodes.push(of(Warning::KIND, 100));
+        nodes.push(node(3000, 0, 0));
+        let tree = Tree::new(nodes);
+        let rows: Vec<_> = (0..tree.rows()).filter_map(|row| tree.row(row)).collect();
+        assert_eq!(rows.len(), 5, "head, image, objects, warning, end: {rows:?}");
+        assert_eq!(tree.group(rows[2].0).map(<[u32]>::len), Some(60));
     }
 
     #[test]
